@@ -1,0 +1,5 @@
+"""The one exception that is meant for the user."""
+
+
+class InputError(Exception):
+    """Something from outside is wrong; the message is one line that names the file or key and what to do."""

@@ -1,0 +1,125 @@
+"""params.yaml, read into typed sections. Every consumer declares its own section beside the code that uses it."""
+
+import re
+from typing import Annotated, Literal, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from eoinas.errors import InputError
+
+FILE = "params.yaml"
+Scale = Literal["demo", "study", "paper"]
+Positive = Annotated[int, Field(gt=0)]
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+$")]
+
+
+class Section(BaseModel):
+    """A block of params.yaml: immutable, every key required, none unknown, no silent conversion of types."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+T = TypeVar("T", bound=Section)
+
+
+class Entry(Section):
+    """One line of ``entries.<data set>``: a network that is retrained.
+
+    ``genotype`` is a searched variant, ``random``, or the path of a genotype JSON; ``cutout`` the side of the square that is
+    masked out of every training image, in pixels of a 32-pixel image (0: no cutout).
+    """
+
+    genotype: str
+    cutout: Annotated[int, Field(ge=0, le=32)]
+
+
+class Top(Section):
+    """The top level of params.yaml."""
+
+    lambda_: NonNegative = Field(alias="lambda")
+    scale: Scale
+    search_seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
+    retrain_runs: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
+    entries: dict[Literal["cifar10", "cifar100"], Annotated[dict[Name, Entry], Field(min_length=1)]]
+    demo: dict
+    study: dict
+    paper: dict
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML as DVC writes it: 1e-05 is a number (PyYAML alone reads a string), a key twice is a mistake."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+        keys = [key.value for key, _ in node.value]
+        twice = sorted({key for key in keys if keys.count(key) > 1})
+        if twice:
+            raise InputError(f"{FILE}: the key '{twice[0]}' stands twice in one block; remove one of them")
+        return super().construct_mapping(node, deep)
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"),
+    list("-+.0123456789"),
+)
+
+
+def read() -> dict:
+    """The whole of params.yaml as plain values.
+
+    Raises:
+        InputError: the file is missing, is not YAML, or is no mapping.
+    """
+    try:
+        with open(FILE, encoding="utf-8") as file:
+            values = yaml.load(file, _Loader)
+    except FileNotFoundError:
+        raise InputError(f"{FILE}: no such file; run from the project's top folder") from None
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        raise InputError(f"{FILE}: not YAML ({' '.join(str(error).split())})") from None
+    if not isinstance(values, dict):
+        raise InputError(f"{FILE}: must be a mapping of keys to values")
+    return values
+
+
+def build(section: type[T], values: object, where: str) -> T:
+    """``values`` checked and typed as ``section``; ``where`` is their key in params.yaml, for the message.
+
+    Raises:
+        InputError: a key is unknown or missing, or a value has the wrong type or is out of range.
+    """
+    try:
+        return section.model_validate(values)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        key = ".".join(str(part) for part in (*where.split("."), *first["loc"]) if part != "")
+        given = "" if first["type"] in ("missing", "extra_forbidden") else f", not {first['input']!r:.80}"
+        reason = {"missing": "is missing", "extra_forbidden": "is not a known parameter"}.get(first["type"])
+        raise InputError(f"{FILE}: {key}: {reason or first['msg']}{given}") from None
+
+
+def top() -> Top:
+    """The top level of params.yaml, checked.
+
+    Raises:
+        InputError: as ``build``.
+    """
+    return build(Top, read(), "")
+
+
+def load(section: type[T], scale: str, name: str) -> T:
+    """The block ``<scale>.<name>`` as ``section``.
+
+    Raises:
+        InputError: as ``build``, or there is no such scale or block.
+    """
+    values = read()
+    if scale not in Scale.__args__:
+        raise InputError(f"unknown scale '{scale}'; one of {', '.join(Scale.__args__)}")
+    if not isinstance(values.get(scale), dict) or name not in values[scale]:
+        raise InputError(f"{FILE}: {scale}.{name} is missing")
+    return build(section, values[scale][name], f"{scale}.{name}")
