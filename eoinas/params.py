@@ -95,7 +95,8 @@ def build(section: type[T], values: object, where: str) -> T:
     try:
         return section.model_validate(values)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
+        # A mistyped key is both unknown and missing; the unknown one is what the user wrote.
+        first = min(error.errors(include_url=False), key=lambda each: each["type"] != "extra_forbidden")
         key = ".".join(str(part) for part in (*where.split("."), *first["loc"]) if part != "")
         given = "" if first["type"] in ("missing", "extra_forbidden") else f", not {first['input']!r:.80}"
         reason = {"missing": "is missing", "extra_forbidden": "is not a known parameter"}.get(first["type"])

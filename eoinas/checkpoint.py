@@ -1,0 +1,111 @@
+"""Resume that is exact to the bit: a stage's whole state, kept outside its outputs, which DVC deletes before a run.
+
+The two newest states lie in ``$DVC_ROOT/.scratch/<stage>-<fingerprint>/``. The fingerprint hashes the stage's parameters, input
+files and code, so a state is never taken up by another computation. A file is the SHA-256 of its payload, then the payload.
+"""
+
+import fcntl
+import hashlib
+import io
+import json
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from types import TracebackType
+
+import torch
+
+from eoinas import files, runtime
+from eoinas.errors import InputError
+
+_DIGEST = hashlib.sha256().digest_size
+
+
+def fingerprint(parameters: object, inputs: Iterable[Path | str]) -> str:
+    """Hash of a stage's parameters (JSON values), its input files or folders, its loaded code and torch's version."""
+    code = sorted(
+        module.__file__
+        for name, module in list(sys.modules.items())
+        if name.partition(".")[0] in ("eoinas", "stages") and getattr(module, "__file__", None)
+    )
+    parts = [json.dumps(parameters, sort_keys=True), torch.__version__]
+    for path in map(Path, inputs):
+        members = sorted(path.rglob("*")) if path.is_dir() else [path]
+        parts += [f"{member.name} {files.sha256(member)}" for member in members if member.is_file()]
+    parts += [files.sha256(path) for path in code]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+class Checkpoint:
+    """``with Checkpoint(...) as checkpoint`` holds the stage's lock; leaving it without an error removes the states.
+
+    Args:
+        stage: name of the stage and its matrix items.
+        key: what ``fingerprint`` gave.
+        minutes: time between two states.
+
+    Raises:
+        InputError: another process works on the same stage.
+    """
+
+    def __init__(self, stage: str, key: str, minutes: float):
+        root = Path(os.environ.get("DVC_ROOT", "."))
+        self._folder = root / ".scratch" / f"{stage}-{key[:16]}"
+        self._newest, self._older = self._folder / "newest.pt", self._folder / "older.pt"
+        self._stage, self._seconds, self._saved = stage, 60 * minutes, time.monotonic()
+
+    def __enter__(self) -> "Checkpoint":
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._lock = open(self._folder / "lock", "w")  # noqa: SIM115 - held until __exit__
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._lock.close()
+            raise InputError(
+                f"{self._stage}: another process works on this stage ({self._folder}); wait for it or end it"
+            ) from None
+        runtime.wait_for_checkpoint()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None) -> None:
+        if kind is None or not (self._newest.exists() or self._older.exists()):
+            shutil.rmtree(self._folder, ignore_errors=True)
+        self._lock.close()
+
+    def load(self) -> dict | None:
+        """The newest whole state, or None; a damaged one is set aside with a warning."""
+        for path in (self._newest, self._older):
+            if not path.exists():
+                continue
+            blob = path.read_bytes()
+            if len(blob) > _DIGEST and hashlib.sha256(blob[_DIGEST:]).digest() == blob[:_DIGEST]:
+                print(f"{self._stage}: goes on from {path}", file=sys.stderr)
+                return torch.load(io.BytesIO(blob[_DIGEST:]), map_location="cpu", weights_only=True)
+            damaged = path.with_suffix(".damaged")
+            path.replace(damaged)
+            print(f"warning: {damaged}: damaged state set aside", file=sys.stderr)
+        return None
+
+    def offer(self, state: Callable[[], dict]) -> None:
+        """Save ``state()`` when one is due or the process was asked to stop.
+
+        Raises:
+            Stopped: the state is saved and the process was asked to stop.
+        """
+        if not runtime.stopping() and time.monotonic() - self._saved < self._seconds:
+            return
+        payload = io.BytesIO()
+        torch.save(state(), payload)
+        blob = payload.getvalue()
+        with files.replacing(self._folder / "next.pt") as temporary:
+            temporary.write_bytes(hashlib.sha256(blob).digest() + blob)
+        if self._newest.exists():
+            self._newest.replace(self._older)
+        (self._folder / "next.pt").replace(self._newest)
+        files.sync(self._folder)
+        self._saved = time.monotonic()
+        if runtime.stopping():
+            raise runtime.Stopped(f"{self._stage}: state saved, the next run goes on from here")

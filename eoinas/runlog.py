@@ -1,0 +1,69 @@
+"""What a person sees of a long stage, and the history that it leaves: one row an epoch."""
+
+import csv
+import io
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from tqdm import tqdm
+
+from eoinas import files
+
+
+class RunLog:
+    """History rows, a progress bar with ETA on a terminal, one line an epoch elsewhere, and the seconds spent.
+
+    ``rows`` and ``seconds`` come from a checkpoint when the stage goes on where it was killed.
+    """
+
+    def __init__(self, title: str, epochs: int, steps: int, rows: list[dict] | None = None, seconds: float = 0.0):
+        self.rows = list(rows or [])
+        self._before, self._start = seconds, time.monotonic()
+        self._title, self._epochs, self._steps, self._done = title, epochs, steps, len(self.rows) * steps
+        self._bar = tqdm(
+            total=epochs * steps,
+            initial=self._done,
+            desc=title,
+            unit="step",
+            mininterval=0.5,
+            dynamic_ncols=True,
+            disable=not sys.stderr.isatty(),
+        )
+
+    @property
+    def seconds(self) -> float:
+        """Wall time of this stage so far, the killed runs' up to their last checkpoint included."""
+        return self._before + time.monotonic() - self._start
+
+    def step(self, values: Callable[[], dict[str, float]]) -> None:
+        """One step is done; ``values`` is called only when the bar is drawn, for it may wait for the device."""
+        if self._bar.update(1):
+            shown = " ".join(f"{name} {value:.3f}" for name, value in values().items())
+            self._bar.set_postfix_str(f"epoch {len(self.rows) + 1}/{self._epochs} {shown}", refresh=False)
+
+    def epoch(self, **row: float | None) -> None:
+        """An epoch is done; ``row`` becomes a line of the history."""
+        self.rows.append(row)
+        if self._bar.disable:
+            left = self.seconds / len(self.rows) * (self._epochs - len(self.rows))
+            shown = " ".join(f"{name} {_number(value)}" for name, value in row.items() if name != "epoch" and value is not None)
+            print(f"{self._title}: epoch {len(self.rows)}/{self._epochs} {shown} | {left:.0f} s left", flush=True)
+
+    def close(self) -> None:
+        """End the progress bar and say how long it took."""
+        self._bar.close()
+        print(f"{self._title}: {self._epochs} epochs in {self.seconds:.1f} s", flush=True)
+
+    def write(self, path: Path) -> None:
+        """Write the history as CSV; a value that an epoch does not have is an empty field."""
+        table = io.StringIO()
+        writer = csv.DictWriter(table, list(self.rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows({name: "" if value is None else _number(value) for name, value in row.items()} for row in self.rows)
+        files.write_text(path, table.getvalue())
+
+
+def _number(value: float) -> str:
+    return str(value) if isinstance(value, int) else f"{value:.6g}"
