@@ -1,0 +1,135 @@
+"""The eight candidate operations of Sec. III-A, and the small layers that cells are glued together with.
+
+Shapes: B images, C channels, H x W a feature map's sides. Every operation maps [B, C, H, W] to
+[B, C, ceil(H / stride), ceil(W / stride)], for odd sides too; the glue layers may change C.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from eoinas.errors import InputError
+from eoinas.genotype import OPERATIONS
+
+
+class ReLUConvBN(nn.Module):
+    """ReLU, convolution, BatchNorm: [B, C_in, H, W] to [B, C_out, H / stride, W / stride]."""
+
+    def __init__(
+        self, C_in: int, C_out: int, kernel: int, stride: int, affine: bool = True, track_running_stats: bool = True
+    ) -> None:
+        super().__init__()
+        self.op = nn.Sequential(
+            nn.ReLU(),
+            nn.Conv2d(C_in, C_out, kernel, stride, padding=kernel // 2, bias=False),
+            nn.BatchNorm2d(C_out, affine=affine, track_running_stats=track_running_stats),
+        )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.op(x)
+
+
+class DilConv(nn.Module):
+    """A depthwise separable convolution, dilated by ``dilation``: ReLU, depthwise, pointwise, BatchNorm."""
+
+    def __init__(
+        self, C: int, kernel: int, stride: int, dilation: int, affine: bool = True, track_running_stats: bool = True
+    ) -> None:
+        super().__init__()
+        padding = dilation * (kernel // 2)
+        self.op = nn.Sequential(
+            nn.ReLU(),
+            nn.Conv2d(C, C, kernel, stride, padding, dilation, groups=C, bias=False),
+            nn.Conv2d(C, C, 1, bias=False),
+            nn.BatchNorm2d(C, affine=affine, track_running_stats=track_running_stats),
+        )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.op(x)
+
+
+class SepConv(nn.Module):
+    """The depthwise separable convolution of DARTS: applied twice, the stride in the first."""
+
+    def __init__(self, C: int, kernel: int, stride: int, affine: bool = True, track_running_stats: bool = True) -> None:
+        super().__init__()
+        self.op = nn.Sequential(
+            DilConv(C, kernel, stride, 1, affine, track_running_stats),
+            DilConv(C, kernel, 1, 1, affine, track_running_stats),
+        )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.op(x)
+
+
+class FactorizedReduce(nn.Module):
+    """Halve the sides without losing a pixel: [B, C_in, H, W] to [B, C_out, ceil(H / 2), ceil(W / 2)].
+
+    One 1x1 convolution of stride 2 sees the even rows and columns, a second one the odd ones; each gives half of C_out.
+    """
+
+    def __init__(self, C_in: int, C_out: int, affine: bool = True, track_running_stats: bool = True) -> None:
+        super().__init__()
+        self.even = nn.Conv2d(C_in, C_out // 2, 1, 2, bias=False)
+        self.odd = nn.Conv2d(C_in, C_out - C_out // 2, 1, 2, bias=False)
+        self.bn = nn.BatchNorm2d(C_out, affine=affine, track_running_stats=track_running_stats)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = torch.relu(x)
+        # One row and column of zeros at the far end: an odd side has one odd row less than even ones.
+        shifted = F.pad(x, (0, 1, 0, 1))[:, :, 1:, 1:]  # [B, C_in, H, W]
+        return self.bn(torch.cat((self.even(x), self.odd(shifted)), 1))  # [B, C_out, ceil(H / 2), ceil(W / 2)]
+
+
+class Identity(nn.Module):
+    """The skip connection of stride 1."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x
+
+
+class Zero(nn.Module):
+    """No connection: zeros of the shape that an operation of this stride gives."""
+
+    def __init__(self, stride: int) -> None:
+        super().__init__()
+        self.stride = stride
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        # Not a product with 0, which would turn an infinite activation into NaN.
+        return torch.zeros_like(x[:, :, :: self.stride, :: self.stride])  # [B, C, ceil(H / stride), ceil(W / stride)]
+
+
+def build(name: str, C: int, stride: int, affine: bool, pool_bn: bool, track_running_stats: bool = True) -> nn.Module:
+    """The candidate operation ``name`` (Sec. III-A).
+
+    Args:
+        name: one of ``genotype.OPERATIONS``.
+        C: channels in and out.
+        stride: 1, or 2 on the input nodes of a reduction cell.
+        affine: learnable scale and shift in every BatchNorm: False in the super network, True in a derived network.
+        pool_bn: BatchNorm without scale and shift after pooling (choice D24): True in the super network only.
+        track_running_stats: running statistics in every BatchNorm; False evaluates with the batch's own.
+
+    Raises:
+        InputError: the name is unknown.
+    """
+    if name == "skip_connect":
+        return Identity() if stride == 1 else FactorizedReduce(C, C, affine, track_running_stats)
+    if name == "none":
+        return Zero(stride)
+    if name == "avg_pool_3x3":
+        return _pool(nn.AvgPool2d(3, stride, padding=1, count_include_pad=False), C, pool_bn, track_running_stats)
+    if name == "max_pool_3x3":
+        return _pool(nn.MaxPool2d(3, stride, padding=1), C, pool_bn, track_running_stats)
+    if name in ("sep_conv_3x3", "sep_conv_5x5"):
+        return SepConv(C, int(name[-1]), stride, affine, track_running_stats)
+    if name in ("dil_conv_3x3", "dil_conv_5x5"):
+        return DilConv(C, int(name[-1]), stride, 2, affine, track_running_stats)
+    raise InputError(f"unknown operation {name!r:.80}; one of {', '.join(OPERATIONS)}")
+
+
+def _pool(pool: nn.Module, C: int, pool_bn: bool, track_running_stats: bool) -> nn.Module:
+    if not pool_bn:
+        return pool
+    return nn.Sequential(pool, nn.BatchNorm2d(C, affine=False, track_running_stats=track_running_stats))  # choice D24
