@@ -1,0 +1,13 @@
+"""CIFAR-10, or what stands in for it at this scale, as arrays. Usage: python -m stages.data_cifar10 SCALE"""
+
+from eoinas import params, runtime
+from eoinas.data import imageset, prepare
+
+
+def main(scale: str) -> None:
+    settings = params.load(prepare.DataParams, scale, "cifar10")
+    imageset.save(f"data/prepared/{scale}/cifar10", prepare.prepare("cifar10", settings), settings.source)
+
+
+if __name__ == "__main__":
+    runtime.run(main)

@@ -1,0 +1,13 @@
+"""CIFAR-100, or what stands in for it at this scale, as arrays. Usage: python -m stages.data_cifar100 SCALE"""
+
+from eoinas import params, runtime
+from eoinas.data import imageset, prepare
+
+
+def main(scale: str) -> None:
+    settings = params.load(prepare.DataParams, scale, "cifar100")
+    imageset.save(f"data/prepared/{scale}/cifar100", prepare.prepare("cifar100", settings), settings.source)
+
+
+if __name__ == "__main__":
+    runtime.run(main)
