@@ -1,0 +1,88 @@
+import pytest
+import torch
+from torch import nn
+
+from eoinas.errors import InputError
+from eoinas.genotype import OPERATIONS
+from eoinas.models import ops
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("side", [7, 8])
+def test_every_operation_keeps_channels_and_divides_sides(name: str, stride: int, side: int) -> None:
+    operation = ops.build(name, 6, stride, affine=False, pool_bn=True)
+    assert operation(torch.randn(2, 6, side, side)).shape == (2, 6, -(-side // stride), -(-side // stride))
+
+
+# C = 16: depthwise 16 k k, pointwise 16 16, BatchNorm 2 16; SepConv has each twice.
+@pytest.mark.parametrize(
+    ("name", "stride", "expected"),
+    [
+        ("skip_connect", 1, 0),
+        ("skip_connect", 2, 16 * 16 + 32),
+        ("none", 1, 0),
+        ("sep_conv_3x3", 1, 2 * (16 * 9 + 256 + 32)),
+        ("sep_conv_5x5", 2, 2 * (16 * 25 + 256 + 32)),
+        ("dil_conv_3x3", 1, 16 * 9 + 256 + 32),
+        ("dil_conv_5x5", 2, 16 * 25 + 256 + 32),
+        ("avg_pool_3x3", 1, 0),
+        ("max_pool_3x3", 2, 0),
+    ],
+)
+def test_parameters_with_affine_batchnorm(name: str, stride: int, expected: int) -> None:
+    operation = ops.build(name, 16, stride, affine=True, pool_bn=False)
+    assert sum(parameter.numel() for parameter in operation.parameters()) == expected
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+@pytest.mark.parametrize("track", [True, False])
+def test_batchnorm_follows_the_arguments(name: str, track: bool) -> None:
+    norms = [m for m in ops.build(name, 4, 2, False, True, track).modules() if isinstance(m, nn.BatchNorm2d)]
+    assert len(norms) == {"none": 0, "sep_conv_3x3": 2, "sep_conv_5x5": 2}.get(name, 1)
+    assert all(not norm.affine and norm.track_running_stats is track for norm in norms)
+
+
+@pytest.mark.parametrize("name", ["avg_pool_3x3", "max_pool_3x3"])
+def test_pools_of_derived_networks_have_no_batchnorm(name: str) -> None:
+    assert not any(isinstance(m, nn.BatchNorm2d) for m in ops.build(name, 4, 1, True, False).modules())
+
+
+def test_average_pool_does_not_count_the_padding() -> None:
+    ones = torch.ones(1, 1, 4, 4)
+    assert torch.equal(ops.build("avg_pool_3x3", 1, 1, True, False)(ones), ones)
+
+
+def test_zero_gives_zeros_even_for_infinite_input() -> None:
+    x = torch.full((1, 2, 5, 5), float("inf"), requires_grad=True)
+    out = ops.Zero(2)(x)
+    assert torch.equal(out, torch.zeros(1, 2, 3, 3))
+
+
+def test_factorized_reduce_sees_every_pixel_of_even_sides() -> None:
+    x = torch.rand(1, 1, 4, 4).add(0.1).requires_grad_()
+    reduce = ops.FactorizedReduce(1, 2).eval()
+    nn.init.ones_(reduce.even.weight)
+    nn.init.ones_(reduce.odd.weight)
+    out = reduce(x) * (1 + reduce.bn.eps) ** 0.5
+    assert torch.allclose(out[0, 0], x[0, 0, ::2, ::2])
+    assert torch.allclose(out[0, 1], x[0, 0, 1::2, 1::2])
+
+
+@pytest.mark.parametrize(("name", "reach"), [("sep_conv_3x3", 2), ("sep_conv_5x5", 4), ("dil_conv_3x3", 2), ("dil_conv_5x5", 4)])
+def test_receptive_field(name: str, reach: int) -> None:
+    x = torch.ones(1, 1, 13, 13, requires_grad=True)
+    operation = ops.build(name, 1, 1, affine=True, pool_bn=False).eval()
+    for parameter in operation.parameters():
+        nn.init.ones_(parameter)
+    operation(x)[0, 0, 6, 6].backward()
+    touched = x.grad[0, 0].nonzero()
+    assert touched.min() == 6 - reach
+    assert touched.max() == 6 + reach
+    side = int(name[-1])
+    assert len(touched) == (side**2 if name.startswith("dil") else (2 * reach + 1) ** 2)
+
+
+def test_unknown_name() -> None:
+    with pytest.raises(InputError, match=r"unknown operation 'conv_7x7'.*sep_conv_3x3"):
+        ops.build("conv_7x7", 4, 1, True, False)
