@@ -1,0 +1,138 @@
+"""How the indicator I and the Die probability of every operation move during the selected search, and which died when.
+
+Shapes: K chain steps, C cells (2), E edges (14), O operations (8), P prunes.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from eoinas import genotype
+from eoinas.report import load, plot
+from eoinas.report.scale import announce
+
+if TYPE_CHECKING:
+    import numpy as np
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+DIE = 1  # index of the state Die in the last axis of X
+LABELS = tuple(name.replace("_", " ").replace("3x3", "3×3").replace("5x5", "5×5") for name in genotype.OPERATIONS)
+
+
+def fig_indicator(scale: str, path: Path | str) -> None:
+    """Draw I and the Die probability over the epochs on three edges a cell, and a map of all deaths, for the selected search.
+
+    Raises:
+        InputError: a result is missing.
+    """
+    seed = load.selection(scale, "eoinas")[0]
+    trace = load.trace(scale, "eoinas", seed)
+    cells = genotype.load(f"results/{scale}/genotypes/eoinas.json")
+    columns = [(c, e) for c, name in enumerate(genotype.CELLS) for e in chosen_edges(trace["I"][:, c], getattr(cells, name))]
+
+    plot.style()
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(17, 12.5), layout="constrained")
+    upper, lower = figure.subfigures(2, 1, height_ratios=(1.55, 1))
+    _lines(upper, trace, columns)
+    _map(lower, trace)
+    upper.suptitle(
+        f"Indicator and chain of the selected EoiNAS search, seed {seed} ({announce(scale)})\n"
+        "shown a cell: the edge on which the live operations' I lie furthest apart on average, and the two edges that the\n"
+        "selected cell keeps into its last node (next furthest apart if they coincide); ×: last step of a pruned operation",
+        fontsize=13,
+    )
+    plot.save(figure, path)
+
+
+def chosen_edges(indicator: "np.ndarray", kept: tuple[tuple[str, int], ...]) -> list[int]:
+    """Three edges of one cell: that of the widest spread of I, then the two kept ones into the last node, no edge twice.
+
+    Args:
+        indicator: I, [K, E, O], NaN where an operation is dead.
+        kept: the selected cell, pairs (operation, input node).
+    """
+    order = sorted(range(len(genotype.EDGES)), key=lambda edge: (-spread(indicator[:, edge]), edge))
+    last = genotype.INPUTS + genotype.NODES - 1
+    into_last = [genotype.EDGES.index((source, last)) for _, source in kept[-2:]]
+    return list(dict.fromkeys([order[0], *into_last, *order]))[:3]
+
+
+def spread(indicator: "np.ndarray") -> float:
+    """Mean over the steps of the gap between the largest and the smallest I of one edge; 0 if no step has two live operations.
+
+    Args:
+        indicator: I of one edge, [K, O], NaN where an operation is dead.
+    """
+    import numpy as np
+
+    contested = indicator[(~np.isnan(indicator)).sum(-1) > 1]  # [K', O]
+    return float(np.mean(np.nanmax(contested, -1) - np.nanmin(contested, -1))) if len(contested) else 0.0
+
+
+def _edge_name(edge: int) -> str:
+    return "{}→{}".format(*genotype.EDGES[edge])
+
+
+def _lines(figure: "Figure", trace: dict, columns: list[tuple[int, int]]) -> None:
+    """Upper part: I in the first row and the Die probability in the second, one column an edge."""
+    panels = figure.subplots(2, len(columns), sharex=True, sharey="row")
+    rows = (("indicator I", trace["I"]), ("probability of Die", trace["X"][..., DIE]))
+    for column, (cell, edge) in enumerate(columns):
+        deaths = {
+            int(dead): int(epoch) for epoch, dead in zip(trace["prune_epochs"], trace["pruned"][:, cell, edge], strict=True)
+        }
+        for axes, (_, values) in zip(panels[:, column], rows, strict=True):
+            _edge_lines(axes, trace["epoch"], values[:, cell, edge], deaths)
+        panels[0, column].set_title(f"{genotype.CELLS[cell]} cell, edge {_edge_name(edge)}")
+        panels[1, column].set_xlabel("epoch")
+    for axes, (label, _) in zip(panels[:, 0], rows, strict=True):
+        axes.set_ylabel(label)
+    handles = panels[0, 0].get_lines()[: len(LABELS)]
+    figure.legend(handles, LABELS, loc="outside lower center", ncols=len(LABELS), frameon=False)
+
+
+def _edge_lines(axes: "Axes", epochs: "np.ndarray", values: "np.ndarray", deaths: dict[int, int]) -> None:
+    """One panel: values [K, O] of one edge; ``deaths`` maps an operation to the epoch after which it was pruned."""
+    from matplotlib.ticker import MaxNLocator
+
+    for op, colour in enumerate(plot.OPERATION_COLOURS):
+        axes.plot(epochs, values[:, op], color=colour, linewidth=1.6)
+    for op, epoch in deaths.items():
+        end = values[epochs == epoch, op]
+        # A white rim, so that the end is seen where lines cross.
+        for colour, size, width in (("white", 9, 4.5), (plot.OPERATION_COLOURS[op], 8, 2.5)):
+            axes.plot([epoch] * len(end), end, marker="x", color=colour, markersize=size, markeredgewidth=width, zorder=4)
+    axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+
+
+def _map(figure: "Figure", trace: dict) -> None:
+    """Lower part: for each cell a map operation x edge, coloured by the epoch after which the operation died there."""
+    import numpy as np
+    from matplotlib.colors import BoundaryNorm
+    from matplotlib.pyplot import get_cmap
+
+    died = np.full(trace["alive_final"].shape, np.nan)  # [C, E, O]
+    for epoch, dead in zip(trace["prune_epochs"], trace["pruned"], strict=True):
+        np.put_along_axis(died, dead[..., None], epoch, -1)
+    panels = figure.subplots(1, len(genotype.CELLS), sharey=True)
+    ends = [int(epoch) for epoch in trace["prune_epochs"]]
+    bounds = [(a + b) / 2 for a, b in zip([ends[0] - 1, *ends], [*ends, ends[-1] + 1], strict=True)] if ends else [0, 1]
+    colours = get_cmap("YlGnBu_r", 256)
+    for cell, axes in enumerate(panels):
+        image = axes.pcolormesh(
+            died[cell].T, cmap=colours, norm=BoundaryNorm(bounds, colours.N), edgecolors="white", linewidth=1.2
+        )
+        for edge, op in np.argwhere(trace["alive_final"][cell]):
+            axes.scatter(edge + 0.5, op + 0.5, marker="*", s=130, color="#d7301f", linewidth=0)
+        axes.set_xticks(np.arange(len(genotype.EDGES)) + 0.5, [_edge_name(e) for e in range(len(genotype.EDGES))], fontsize=10)
+        axes.set_yticks(np.arange(len(LABELS)) + 0.5, LABELS, fontsize=10)
+        axes.set(title=f"{genotype.CELLS[cell]} cell", xlabel="edge (input node → node)")
+        axes.grid(False)
+    panels[0].invert_yaxis()
+    if ends:
+        bar = figure.colorbar(image, ax=panels, pad=0.01, ticks=ends)
+        bar.set_label("pruned after epoch")
+        bar.ax.minorticks_off()
+    figure.suptitle("When each operation was pruned from each edge (star: alive at the end)", fontsize=13)

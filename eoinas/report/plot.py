@@ -1,0 +1,28 @@
+"""What the plotted figures share: one look, names and colours of the variants and operations, and reproducible PNG files."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from eoinas import files
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+VARIANTS = {"baseline": "without SSS, without OII", "sss": "with SSS, without OII", "eoinas": "with SSS, with OII (EoiNAS)"}
+VARIANT_COLOURS = {"baseline": "#7f7f7f", "sss": "#d9822b", "eoinas": "#1f6fb4"}
+# In the order of genotype.OPERATIONS; one hue a kind of operation, the larger kernel or max pooling darker.
+OPERATION_COLOURS = ("#2ca25f", "#636363", "#74a9cf", "#fdae6b", "#045a8d", "#d94801", "#c994c7", "#980043")
+DPI = 150
+
+
+def style() -> None:
+    """The look of every figure; call before a figure is made."""
+    import seaborn
+
+    seaborn.set_theme(context="notebook", style="whitegrid", rc={"axes.titlesize": 12, "axes.labelsize": 11, "grid.alpha": 0.5})
+
+
+def save(figure: "Figure", path: Path | str) -> None:
+    """Write a PNG whose bytes depend on what is drawn only."""
+    with files.replacing(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=DPI, metadata={"Software": None})
