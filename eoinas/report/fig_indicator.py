@@ -3,6 +3,7 @@
 Shapes: K chain steps, C cells (2), E edges (14), O operations (8), P prunes.
 """
 
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -110,20 +111,18 @@ def _edge_lines(axes: "Axes", epochs: "np.ndarray", values: "np.ndarray", deaths
 def _map(figure: "Figure", trace: dict) -> None:
     """Lower part: for each cell a map operation x edge, coloured by the epoch after which the operation died there."""
     import numpy as np
+    from matplotlib import colormaps
     from matplotlib.colors import BoundaryNorm
-    from matplotlib.pyplot import get_cmap
 
     died = np.full(trace["alive_final"].shape, np.nan)  # [C, E, O]
     for epoch, dead in zip(trace["prune_epochs"], trace["pruned"], strict=True):
         np.put_along_axis(died, dead[..., None], epoch, -1)
     panels = figure.subplots(1, len(genotype.CELLS), sharey=True)
     ends = [int(epoch) for epoch in trace["prune_epochs"]]
-    bounds = [(a + b) / 2 for a, b in zip([ends[0] - 1, *ends], [*ends, ends[-1] + 1], strict=True)] if ends else [0, 1]
-    colours = get_cmap("YlGnBu_r", 256)
+    colours = colormaps["viridis"]
+    norm = BoundaryNorm(_between(ends), colours.N)
     for cell, axes in enumerate(panels):
-        image = axes.pcolormesh(
-            died[cell].T, cmap=colours, norm=BoundaryNorm(bounds, colours.N), edgecolors="white", linewidth=1.2
-        )
+        image = axes.pcolormesh(died[cell].T, cmap=colours, norm=norm, edgecolors="white", linewidth=1.2)
         for edge, op in np.argwhere(trace["alive_final"][cell]):
             axes.scatter(edge + 0.5, op + 0.5, marker="*", s=130, color="#d7301f", linewidth=0)
         axes.set_xticks(np.arange(len(genotype.EDGES)) + 0.5, [_edge_name(e) for e in range(len(genotype.EDGES))], fontsize=10)
@@ -132,7 +131,15 @@ def _map(figure: "Figure", trace: dict) -> None:
         axes.grid(False)
     panels[0].invert_yaxis()
     if ends:
-        bar = figure.colorbar(image, ax=panels, pad=0.01, ticks=ends)
+        bar = figure.colorbar(image, ax=panels, pad=0.01, ticks=ends, spacing="uniform")
         bar.set_label("pruned after epoch")
         bar.ax.minorticks_off()
     figure.suptitle("When each operation was pruned from each edge (star: alive at the end)", fontsize=13)
+
+
+def _between(ends: list[int]) -> list[float]:
+    """Bounds of one colour a prune epoch: half-way to the neighbours."""
+    if len(ends) < 2:
+        return [end + half for end in ends for half in (-0.5, 0.5)] or [0, 1]
+    middles = [(a + b) / 2 for a, b in pairwise(ends)]
+    return [2 * ends[0] - middles[0], *middles, 2 * ends[-1] - middles[-1]]

@@ -196,7 +196,7 @@ TABLE_5 = (
 # Facts to print beside results, in the words of this project.
 GDAS_COST = "The paper prints 1.0 and 0.8 GPU-days for GDAS and GDAS(FRC); the GDAS paper itself reports four GPU-hours."
 GDAS_ABLATION = (
-    "The quoted row without SSS and OII repeats the GDAS + CutOut row of the paper's Table I: same days, parameters and error."
+    "The paper's Table III row without SSS and OII repeats its Table I row of GDAS + CutOut: same days, parameters and error."
 )
 FRRN_MEAN = (
     "The 19 classes that Table V of the paper prints for FRRN average 71.0, the printed mean is 71.8 (bike repeats mbike's 53.5)."
@@ -205,7 +205,7 @@ DEEPLAB_MEAN = "The 19 classes that Table V of the paper prints for DeepLabv3+ a
 RANDOM_ERROR, RANDOM_SD, RANDOM_NETWORKS = 3.05, 0.23, 214
 RANDOM_SOURCE = "Yang, Esperança and Carlucci, NAS evaluation is frustratingly hard, ICLR 2020"
 RANDOM = (
-    "For orientation (quoted): random architectures of this search space, retrained with the same recipe, have a CIFAR-10 "
+    "For orientation, quoted: random architectures of this search space, retrained with the same recipe, have a CIFAR-10 "
     f"error of {RANDOM_ERROR} ± {RANDOM_SD} % ({RANDOM_NETWORKS} networks; {RANDOM_SOURCE})."
 )
 MADDS = (

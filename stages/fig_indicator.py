@@ -1,0 +1,12 @@
+"""How the indicator and the chain moved in the selected search. Usage: python -m stages.fig_indicator SCALE"""
+
+from eoinas import runtime
+from eoinas.report.fig_indicator import fig_indicator
+
+
+def main(scale: str) -> None:
+    fig_indicator(scale, f"reports/{scale}/fig_indicator.png")
+
+
+if __name__ == "__main__":
+    runtime.run(main)

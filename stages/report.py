@@ -1,0 +1,12 @@
+"""The page that shows every table and figure of a scale. Usage: python -m stages.report SCALE"""
+
+from eoinas import files, runtime
+from eoinas.report.page import page
+
+
+def main(scale: str) -> None:
+    files.write_text(f"reports/{scale}/README.md", page(scale))
+
+
+if __name__ == "__main__":
+    runtime.run(main)

@@ -1,0 +1,311 @@
+"""Tables, figures and page on a small results tree with known numbers."""
+
+import ast
+import csv
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from eoinas.errors import InputError
+from eoinas.report import fig_indicator, load, reference, table
+from eoinas.report.fig_7_8 import fig_7_8, summary
+from eoinas.report.fig_indicator import chosen_edges
+from eoinas.report.fig_retrain import fig_retrain
+from eoinas.report.page import FIGURES, page
+from eoinas.report.scale import announce
+from eoinas.report.table_1 import table_1
+from eoinas.report.table_3 import table_3, welch
+from tests import report_fixture
+
+DRAW = {"fig_7_8": fig_7_8, "fig_indicator": fig_indicator.fig_indicator, "fig_retrain": fig_retrain}
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+@pytest.fixture
+def build(tmp_path, monkeypatch):
+    """Builds the tree in an empty folder and works there."""
+    monkeypatch.chdir(tmp_path)
+
+    def build_with(*args, **kwargs) -> Path:
+        report_fixture.build(tmp_path, *args, **kwargs)
+        return tmp_path
+
+    return build_with
+
+
+@pytest.fixture
+def demo(build):
+    return build("demo")
+
+
+def records(text: str) -> list[dict]:
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def body(markdown: str) -> list[list[str]]:
+    """Cells of the rows of the first table, without its two header lines."""
+    lines = [line for line in markdown.splitlines() if line.startswith("| ")]
+    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines[2:]]
+
+
+def test_quoted_rows_are_the_papers():
+    by_name = {row.architecture: row for row in reference.TABLE_1}
+    assert (by_name["EoiNAS + CutOut"].c10, by_name["EoiNAS + CutOut"].c100, by_name["EoiNAS + CutOut"].days) == (
+        "2.50",
+        "17.3",
+        "0.6",
+    )
+    frc = by_name["GDAS(FRC) + CutOut [20]"]
+    assert (frc.c10, frc.c100, frc.params, frc.days) == ("2.82", "18.13", "2.5", "0.8")
+    assert [len(rows) for rows in (reference.TABLE_1, reference.TABLE_2, reference.TABLE_3, reference.TABLE_5)] == [32, 24, 3, 16]
+    assert [row.error for row in reference.TABLE_3] == ["2.93", "2.72", "2.50"]
+    last = reference.TABLE_2[-1]
+    assert (last.architecture, last.params, last.madds, last.top1, last.top5) == ("EoiNAS", "5.0", "570", "25.6", "8.3")
+    assert reference.TABLE_5[-1].miou == "80.2"
+
+
+def test_table_5_rows_average_to_their_mean_except_as_noted():
+    off = {}
+    for row in reference.TABLE_5:
+        assert len(row.iou) == len(reference.CITYSCAPES_CLASSES) == 19
+        mean = sum(map(float, row.iou)) / 19
+        if abs(mean - float(row.miou)) > 0.0501:
+            off[row.method] = round(mean, 2)
+    assert off == {"FRRN [71]": 70.99, "DeepLabv3+ [75]": 79.56}
+
+
+def test_errors_are_those_of_the_last_epoch(demo):
+    runs = load.runs("demo", "cifar10", "eoinas_cutout")  # 50, 51, 52 wrong of 1000; one fewer in the best epoch
+    assert runs.errors == pytest.approx((5.0, 5.1, 5.2))
+    assert (runs.mean, runs.sd, runs.n) == (pytest.approx(5.1), pytest.approx(0.1), 3)
+
+
+def test_a_single_run_has_no_standard_deviation(build):
+    build("demo", runs=(4,))
+    result = table_1("demo")
+    assert "**5.40** (n = 1" in result.markdown
+    assert result.metrics["cifar10"]["eoinas_cutout"] == {"error": 5.4, "n": 1, "params_million": 0.012345}
+    assert "no test possible" in table_3("demo").markdown
+
+
+def test_runs_on_different_data_are_refused(demo):
+    path = demo / "results/demo/retrain/cifar10/eoinas/1/result.json"
+    report_fixture.write_json(path, json.loads(path.read_text()) | {"epochs": 3})
+    with pytest.raises(InputError, match="cifar10/eoinas: the runs differ"):
+        load.runs("demo", "cifar10", "eoinas")
+
+
+def test_table_1_shows_both_kinds_of_rows(demo):
+    result = table_1("demo")
+    rows = body(result.markdown)
+    assert len(rows) == 32 + 6
+    assert rows[31] == ["quoted", "NAS", "EoiNAS + CutOut", "1", "0.6", "3.4", "–", "2.50", "17.3", "gradient-based"]
+    ours = rows[32]
+    assert ours[2:7] == ["**EoiNAS + CutOut** (`eoinas_cutout`)", "–", "< 0.001 (Test CPU)", "12.3 k", "1.23"]
+    assert ours[7] == ours[8] == "**5.10 ± 0.10** (n = 3, handwritten digits 16 px)"
+    assert rows[34][8] == "–"  # no CIFAR-100 entry of that name
+    assert result.metrics["cifar10"]["sss_cutout"] == {"error": 8.1, "sd": 0.1, "n": 3, "params_million": 0.012348}
+    for fact in (reference.MADDS, reference.ERROR, reference.RANDOM, reference.GDAS_COST):
+        assert fact in result.markdown
+
+
+@pytest.mark.parametrize("make", [table_1, table_3])
+@pytest.mark.parametrize("scale", ["demo", "study"])
+def test_below_paper_scale_every_measured_row_says_so(build, make, scale):
+    build(scale)
+    result = make(scale)
+    assert announce(scale) in result.markdown.splitlines()[0]
+    assert "not a paper result; not comparable with the quoted rows" in result.markdown
+    kinds = [row[0] for row in body(result.markdown)]
+    marks = [kind for kind in kinds if kind != "quoted"]
+    assert marks
+    assert set(marks) == {f"**measured here, {scale} scale**"}
+    assert all((row["source"], row["scale"]) in {("quoted", ""), ("measured", scale)} for row in records(result.csv))
+    assert all(
+        row["images" if make is table_3 else "cifar10_images"] for row in records(result.csv) if row["source"] == "measured"
+    )
+
+
+def test_paper_scale_needs_no_warning(build):
+    build("paper", source="cifar", images=10000)
+    text = table_1("paper").markdown
+    assert "not a paper result" not in text
+    assert "**measured here, paper scale**" in text
+    assert "± 0.01** (n = 3)" in text
+
+
+@pytest.mark.parametrize("make", [table_1, table_3])
+def test_csv_agrees_with_markdown(demo, make):
+    result = make("demo")
+    cells, rows = body(result.markdown), records(result.csv)
+    assert len(cells) == len(rows)
+    error, column = ("error", -1) if make is table_3 else ("cifar10_error", 7)
+    spread, name = error.replace("error", "sd"), 1 if make is table_3 else 2
+    for cell, row in zip(cells, rows, strict=True):
+        shown = f"{row[error]} ± {row[spread]}" if row["source"] == "measured" else row[error]
+        assert shown in cell[column]
+        assert row["architecture"] in cell[name]
+        assert (row["source"] == "quoted") == (cell[0] == "quoted")
+
+
+def test_table_3_marks_and_rows(demo):
+    rows = body(table_3("demo").markdown)
+    assert [row[2:4] for row in rows] == [["×", "×"], ["✓", "×"], ["✓", "✓"]] * 2 + [["–", "–"]]
+    assert rows[5][-1].startswith("**5.10 ± 0.10**")
+    assert "significant, `eoinas_cutout` has the lower error" in table_3("demo").markdown
+
+
+def test_table_3_names_a_row_that_is_not_run(build):
+    entries = {"cifar10": {key: value for key, value in report_fixture.ENTRIES["cifar10"].items() if key != "random_cutout"}}
+    build("demo", entries=entries)
+    assert "`random_cutout` is not in `entries.cifar10`" in table_3("demo").markdown
+
+
+def test_welch_by_hand():
+    # Means 2 and 4, variances 1 and 4, n = 3: t = -2 / sqrt(5/3), df = (5/3)^2 / ((1/3)^2/2 + (4/3)^2/2) = 2.941; p from tables.
+    (test,) = welch({"a": (1.0, 2.0, 3.0), "b": (2.0, 4.0, 6.0)})
+    assert test["t"] == pytest.approx(-2 / (5 / 3) ** 0.5)
+    assert test["p"] == pytest.approx(0.2211, abs=1e-3)
+    assert test["holm"] == test["p"]
+
+
+def test_welch_correction_and_equal_runs():
+    tests = welch({"a": (1.0, 1.1, 1.2), "b": (5.0, 5.1, 5.2), "c": (1.05, 1.1, 1.25)})
+    by_pair = {test["pair"]: test for test in tests}
+    smallest = min(test["p"] for test in tests)
+    assert min(test["holm"] for test in tests) == pytest.approx(3 * smallest)
+    assert by_pair["a", "c"]["holm"] == by_pair["a", "c"]["p"] > 0.05
+    (same,) = welch({"a": (1.0, 1.0), "b": (2.0, 2.0)})
+    assert same["p"] is None
+
+
+def test_no_difference_is_said_plainly(build):
+    root = build("demo")
+    for entry, wrong in (("eoinas_cutout", (50, 60, 70)), ("random_cutout", (51, 61, 69))):
+        for run, count in enumerate(wrong):
+            path = root / f"results/demo/retrain/cifar10/{entry}/{run}/result.json"
+            report_fixture.write_json(path, json.loads(path.read_text()) | {"wrong": count})
+    line = next(line for line in table_3("demo").markdown.splitlines() if line.startswith("- `eoinas_cutout` against `random"))
+    assert "n = 3 and 3" in line
+    assert "**no significant difference**" in line
+
+
+def test_entries_of_the_user_appear(build):
+    mine = {"genotype": "data/genotypes/mine.json", "cutout": 0}
+    entries = {data: {**networks} for data, networks in report_fixture.ENTRIES.items()}
+    entries["cifar10"]["my_net"] = mine
+    entries["cifar100"]["my_net"] = {**mine, "cutout": 16}  # same name, another network: a row of its own
+    build("demo", entries=entries)
+    result = table_1("demo")
+    rows = [row for row in body(result.markdown) if "`my_net`" in row[2]]
+    assert [row[2] for row in rows] == ["**genotype mine** (`my_net`)", "**genotype mine + CutOut** (`my_net`)"]
+    assert (rows[0][8], rows[1][7]) == ("–", "–")
+    assert "my_net" in result.metrics["cifar10"]
+
+
+@pytest.mark.parametrize(
+    ("missing", "make"),
+    [
+        ("results/demo/retrain/cifar100/eoinas/2/result.json", table_1),
+        ("results/demo/complexity.json", table_1),
+        ("results/demo/timing/search/sss/1.json", table_3),
+        ("results/demo/search/baseline/1/history.csv", lambda scale: fig_7_8(scale, "a.png")),
+        ("results/demo/search/eoinas/0/trace.npz", lambda scale: fig_indicator.fig_indicator(scale, "a.png")),
+        ("results/demo/selection/eoinas.json", lambda scale: fig_indicator.fig_indicator(scale, "a.png")),
+        ("results/demo/retrain/cifar10/sss_cutout/0/result.json", lambda scale: fig_retrain(scale, "a.png")),
+        ("reports/demo/table_3.md", page),
+        ("reports/demo/fig_5_9.png", page),
+    ],
+)
+def test_a_missing_file_is_named(demo, missing, make):
+    write_reports(demo)
+    (demo / missing).unlink()
+    with pytest.raises(InputError, match=missing):
+        make("demo")
+
+
+def test_a_missing_field_is_named(demo):
+    report_fixture.write_json(demo / "results/demo/timing/search/sss/0.json", {"days": 1.0})
+    with pytest.raises(InputError, match=r"sss/0\.json: the field 'device' is missing"):
+        load.cost("demo", "sss")
+
+
+def test_cost_is_the_mean_over_the_seeds(demo):
+    report_fixture.write_json(demo / "results/demo/timing/search/sss/0.json", {"days": 0.5, "device": "A"})
+    assert table.days_text(load.cost("demo", "sss")) == "0.250 (A, Test CPU)"
+
+
+@pytest.mark.parametrize("name", DRAW)
+def test_figures_are_reproducible(demo, name):
+    first, second = Path("first/a.png"), Path("second/b.png")
+    for path in (first, second):
+        DRAW[name]("demo", path)
+    assert first.read_bytes() == second.read_bytes()
+    assert first.read_bytes().startswith(PNG)
+
+
+def test_figures_without_prunes_and_with_one_seed(build):
+    build("demo", seeds=(7,), prunes=(), runs=(0,))
+    for name, draw in DRAW.items():
+        draw("demo", f"{name}.png")
+
+
+def test_fig_7_8_numbers(demo):
+    fig_7_8("demo", "a.png")
+    rows = records(Path("a.csv").read_text())
+    assert len(rows) == 8 * 3
+    curves = load.histories("demo", ("sss",))
+    values = curves[curves["epoch"] == 3]["train_loss"].to_numpy()
+    row = next(row for row in rows if (row["epoch"], row["variant"]) == ("3", "sss"))
+    assert float(row["train_loss_mean"]) == pytest.approx(values.mean(), abs=1e-6)
+    assert float(row["train_loss_sd"]) == pytest.approx(values.std(ddof=1), abs=1e-6)
+    assert summary(curves)["epoch"].tolist() == list(range(1, 9))
+
+
+def test_chosen_edges():
+    indicator = np.full((2, 14, 8), 0.1)
+    indicator[:, 3, 0] = 0.9
+    indicator[:, 9, 0] = 0.5
+    kept = (("skip_connect", 0),) * 6 + (("skip_connect", 0), ("sep_conv_3x3", 4))
+    assert chosen_edges(indicator, kept) == [3, 9, 13]  # edges (0, 5) and (4, 5) lead into the last node
+    indicator[:, 13, 0] = 2.0
+    assert chosen_edges(indicator, kept) == [13, 9, 3]
+    indicator[:, :, 1:] = np.nan  # nothing to compare: the first edge stands in
+    assert chosen_edges(indicator, kept) == [0, 9, 13]
+
+
+def write_reports(root: Path) -> None:
+    """The files that the page inlines or shows; pictures need only exist."""
+    folder = root / "reports/demo"
+    folder.mkdir(parents=True)
+    for number, make in ((1, table_1), (3, table_3)):
+        (folder / f"table_{number}.md").write_text(make("demo").markdown, encoding="utf-8")
+    for name in FIGURES:
+        (folder / name).write_bytes(PNG)
+
+
+def test_page(demo):
+    write_reports(demo)
+    text = page("demo")
+    assert text.startswith("# Results of EoiNAS, demo scale: handwritten digits, not a paper result\n")
+    assert "6 searches: 3 variants, 2 seeds each, 8 epochs, 7 prunes" in text
+    assert "24 training runs: 8 networks, 3 runs each, 2 epochs" in text
+    assert "| EoiNAS | 0 | **90.00** | 0: 90.00, 1: 89.00 |" in text
+    assert "\n## Table I (demo scale" in text
+    assert [line for line in text.splitlines() if line.startswith("# ")] == [text.splitlines()[0]]
+    for name in FIGURES:
+        assert f"]({name})" in text
+    assert text.count("Measured (demo scale: handwritten digits, not a paper result)") == len(FIGURES)
+    for fact in (reference.FRRN_MEAN, reference.GDAS_COST, reference.RANDOM, reference.MADDS):
+        assert fact in text
+
+
+def test_reports_never_import_torch():
+    for path in (Path(__file__).parent.parent / "eoinas/report").glob("*.py"):
+        nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        names = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+        assert not any(name.split(".")[0] == "torch" for name in names)
+        assert "from torch" not in path.read_text(encoding="utf-8")
