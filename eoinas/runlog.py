@@ -13,24 +13,21 @@ from eoinas import files
 
 
 class RunLog:
-    """History rows, a progress bar with ETA on a terminal, one line an epoch elsewhere, and the seconds spent.
+    """History rows, a progress bar with ETA on a terminal, one line an epoch elsewhere, and the seconds spent."""
 
-    ``rows`` and ``seconds`` come from a checkpoint when the stage goes on where it was killed.
-    """
-
-    def __init__(self, title: str, epochs: int, steps: int, rows: list[dict] | None = None, seconds: float = 0.0):
-        self.rows = list(rows or [])
-        self._before, self._start = seconds, time.monotonic()
-        self._title, self._epochs, self._steps, self._done = title, epochs, steps, len(self.rows) * steps
+    def __init__(self, title: str, epochs: int, steps: int):
+        self.rows: list[dict] = []
+        self._before, self._start = 0.0, time.monotonic()
+        self._title, self._epochs, self._steps = title, epochs, steps
         self._bar = tqdm(
-            total=epochs * steps,
-            initial=self._done,
-            desc=title,
-            unit="step",
-            mininterval=0.5,
-            dynamic_ncols=True,
-            disable=not sys.stderr.isatty(),
+            total=epochs * steps, desc=title, unit="step", mininterval=0.5, dynamic_ncols=True, disable=not sys.stderr.isatty()
         )
+
+    def restore(self, rows: list[dict], seconds: float, steps: int) -> None:
+        """Go on where a killed run was: its history, the seconds it had spent, and the steps done of the present epoch."""
+        self.rows, self._before = rows, seconds
+        self._bar.initial = len(rows) * self._steps + steps
+        self._bar.reset()
 
     @property
     def seconds(self) -> float:

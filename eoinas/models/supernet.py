@@ -1,0 +1,113 @@
+"""The supernet of the search: every edge holds all eight operations, and a path says which of them run (Sec. III-A, IV-B).
+
+Shapes: B batch, C channels, H, W height and width, E edges (14), O operations (8). Batch normalisation has no affine weights and
+uses the statistics of the batch, also when a derived cell is scored: no running mean would fit the many networks in one.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from eoinas.genotype import CELLS, EDGES, INPUTS, NODES, OPERATIONS, ZERO, Genotype
+from eoinas.models import ops
+
+# For the normal and the reduction cell, for each edge: the operations to run and their weights (None: 1, and no gradient).
+Path = list[list[list[tuple[int, Tensor | None]]]]
+
+_SKIP = OPERATIONS.index("skip_connect")
+
+
+def sampled_path(index: Tensor, weight: Tensor | None) -> Path:
+    """One operation an edge: ``index`` [2, E] on the CPU, ``weight`` [2, E] on the network's device (choice D1)."""
+    weights = [[None] * len(EDGES)] * len(CELLS) if weight is None else [row.unbind() for row in weight.unbind()]
+    pairs = [zip(row, w, strict=True) for row, w in zip(index.tolist(), weights, strict=True)]
+    return [[[] if operation == ZERO else [(operation, w)] for operation, w in row] for row in pairs]
+
+
+def mixture_path(h: Tensor, alive: Tensor) -> Path:
+    """All live operations of an edge, weighted by ``h`` [2, E, O] on the network's device; ``alive`` [2, E, O] on the CPU."""
+    return [
+        [[(o, w[o]) for o in range(len(OPERATIONS)) if live[o] and o != ZERO] for live, w in zip(rows, weights, strict=True)]
+        for rows, weights in zip(alive.tolist(), [[edge.unbind() for edge in cell] for cell in h], strict=True)
+    ]
+
+
+def derived_path(genotype: Genotype) -> Path:
+    """The edges of a derived cell, each with its one operation; the other edges carry nothing."""
+    path: Path = []
+    for cell in (genotype.normal, genotype.reduce):
+        edges: list[list[tuple[int, Tensor | None]]] = [[] for _ in EDGES]
+        for position, (operation, source) in enumerate(cell):
+            edges[EDGES.index((source, INPUTS + position // 2))].append((OPERATIONS.index(operation), None))
+        path.append(edges)
+    return path
+
+
+class SearchCell(nn.Module):
+    """A cell with all operations on all edges; in a reduction cell the edges from the two inputs have stride two."""
+
+    def __init__(self, C_prev_prev: int, C_prev: int, C: int, reduction: bool, reduction_prev: bool, pool_bn: bool):
+        super().__init__()
+        settings = {"affine": False, "track_running_stats": False}
+        self.reduction = reduction
+        self.skip_dropout = 0.0  # choice D19
+        if reduction_prev:
+            self.preprocess0 = ops.FactorizedReduce(C_prev_prev, C, **settings)
+        else:
+            self.preprocess0 = ops.ReLUConvBN(C_prev_prev, C, 1, 1, **settings)
+        self.preprocess1 = ops.ReLUConvBN(C_prev, C, 1, 1, **settings)
+        self.edges = nn.ModuleList(
+            nn.ModuleList(
+                ops.build(name, C, 2 if reduction and i < INPUTS else 1, pool_bn=pool_bn, **settings) for name in OPERATIONS
+            )
+            for i, _ in EDGES
+        )
+
+    def forward(self, s0: Tensor, s1: Tensor, path: Path) -> Tensor:
+        """[B, C_prev_prev, H', W'], [B, C_prev, H, W] -> [B, 4C, H, W], half as high and wide in a reduction cell."""
+        states = [self.preprocess0(s0), self.preprocess1(s1)]  # [B, C, H, W] each
+        chosen = path[int(self.reduction)]
+        for node in range(INPUTS, INPUTS + NODES):
+            terms = [
+                self._run(edge, operation, states[i], weight)
+                for edge, (i, j) in enumerate(EDGES)
+                if j == node
+                for operation, weight in chosen[edge]
+            ]
+            states.append(sum(terms[1:], terms[0]) if terms else self._nothing(states))  # Eq. (3)
+        return torch.cat(states[INPUTS:], 1)  # [B, 4C, H, W]
+
+    def _run(self, edge: int, operation: int, x: Tensor, weight: Tensor | None) -> Tensor:
+        y = self.edges[edge][operation](x)
+        if operation == _SKIP and self.skip_dropout:
+            y = F.dropout(y, self.skip_dropout, self.training)
+        return y if weight is None else weight * y
+
+    def _nothing(self, states: list[Tensor]) -> Tensor:
+        """What a node is on all of whose edges the zero operation was drawn."""
+        stride = 2 if self.reduction else 1
+        return torch.zeros_like(states[0][:, :, ::stride, ::stride])
+
+
+class SupernetCIFAR(nn.Module):
+    """L cells of which those at 1/3 and 2/3 of the depth are reduction cells (Sec. IV-B)."""
+
+    def __init__(self, C: int, layers: int, classes: int, pool_bn: bool):
+        super().__init__()
+        width = 3 * C
+        self.stem = nn.Sequential(nn.Conv2d(3, width, 3, padding=1, bias=False), nn.BatchNorm2d(width, track_running_stats=False))
+        self.cells = nn.ModuleList()
+        C_prev_prev, C_prev, reduction_prev = width, width, False
+        for layer in range(layers):
+            reduction = layer in (layers // 3, 2 * layers // 3)
+            C *= 2 if reduction else 1
+            self.cells.append(SearchCell(C_prev_prev, C_prev, C, reduction, reduction_prev, pool_bn))
+            C_prev_prev, C_prev, reduction_prev = C_prev, NODES * C, reduction
+        self.classifier = nn.Linear(C_prev, classes)
+
+    def forward(self, images: Tensor, path: Path) -> Tensor:
+        """[B, 3, H, W] -> logits [B, classes]."""
+        s0 = s1 = self.stem(images)  # [B, 3C, H, W]
+        for cell in self.cells:
+            s0, s1 = s1, cell(s0, s1, path)
+        return self.classifier(s1.mean((2, 3)))  # [B, classes]

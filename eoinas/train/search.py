@@ -1,0 +1,410 @@
+"""Algorithm 1 of the paper, for any task: what differs (network, data, loss, score) comes in as a ``Task``.
+
+Shapes: cells (2: normal, reduction), E edges (14), O operations (8), N steps of an epoch. Architecture parameters and all that the
+method derives from them live on the CPU, where the draw decides which operation runs; they are a few hundred numbers.
+"""
+
+from collections.abc import Callable
+from typing import Annotated, Literal, NamedTuple, Protocol
+
+import numpy as np
+import torch
+from pydantic import Field, model_validator
+from torch import Tensor, nn
+
+from eoinas import params, runtime, schedules
+from eoinas.checkpoint import Checkpoint
+from eoinas.errors import InputError
+from eoinas.genotype import CELLS, EDGES, OPERATIONS, ZERO
+from eoinas.models.supernet import Path, mixture_path, sampled_path
+from eoinas.nas import gumbel, importance, markov, pruning, tally
+from eoinas.runlog import RunLog
+
+SHAPE = (len(CELLS), len(EDGES), len(OPERATIONS))
+Sigma = Annotated[list[params.Fraction], Field(min_length=1)]
+
+
+class SearchParams(params.Section):
+    """Algorithm 1's numbers; what each means stands beside it in params.yaml."""
+
+    epochs: params.Positive
+    warmup: Annotated[int, Field(ge=0)]
+    prune_every: params.Positive
+    learning_rate: params.PositiveFloat
+    learning_rate_min: params.NonNegative
+    momentum: params.Fraction
+    weight_decay: params.NonNegative
+    grad_clip: params.PositiveFloat
+    alpha_init_sd: params.NonNegative
+    alpha_learning_rate: params.PositiveFloat
+    alpha_betas: Annotated[list[params.Fraction], Field(min_length=2, max_length=2)]
+    alpha_weight_decay: params.NonNegative
+    temperature: params.PositiveFloat
+    temperature_decay: Annotated[float, Field(gt=0, le=1)]
+    forward: Literal["sampled", "mixture"]
+    redraw: bool
+    skip_dropout: Annotated[float, Field(ge=0, lt=1)]
+    accuracy_unit: Literal["fraction", "percent"]
+    accuracy_estimate: Literal["running_mean", "last_batch"]
+    epoch_unit: Literal["epochs", "steps"]
+    undrawn: Literal["mean", "zero"]
+    reset_tally_at_prune: bool
+    softmax_over: Literal["live", "all"]
+    chain_step: params.Positive
+    epsilon_1: params.Fraction
+    epsilon_2: params.Fraction
+    sigma_first: Sigma
+    sigma_last: Sigma
+    clamp_transition: bool
+    recompute_after_prune: bool
+    zero_may_win: bool
+    rebuild_adam_at_prune: bool
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "SearchParams":
+        for name in ("sigma_first", "sigma_last"):
+            if abs(sum(getattr(self, name)) - 1) > 1e-9:
+                raise ValueError(f"{name} must sum to 1, eq. (12)")
+        if len(self.sigma_first) != len(self.sigma_last):
+            raise ValueError("sigma_first and sigma_last must be of one length, the order of the chain")
+        if self.warmup >= self.epochs:
+            raise ValueError("warmup must be shorter than epochs")
+        if self.prune_every % self.chain_step:
+            raise ValueError("prune_every must be a multiple of chain_step, so that every prune follows a step of the chain")
+        return self
+
+    @property
+    def prune_epochs(self) -> list[int]:
+        """Algorithm 1 line 8: epoch > warmup and epoch % prune_every == 0, until one operation is left (choice D10)."""
+        return [epoch for epoch in range(self.warmup + 1, self.epochs + 1) if epoch % self.prune_every == 0][
+            : len(OPERATIONS) - 1
+        ]
+
+
+class Variant(NamedTuple):
+    """A row of Table III."""
+
+    slimming: bool  # SSS: the chain prunes
+    indicator: bool  # OII: importance is I of eq. (10); else it is beta
+
+
+VARIANTS = {"baseline": Variant(False, False), "sss": Variant(True, False), "eoinas": Variant(True, True)}
+
+
+class Batches(Protocol):
+    """What the loop needs of a data set; see ``data.batches.TrainBatches``."""
+
+    steps: int
+
+    def get(self, epoch: int, step: int) -> tuple[Tensor, Tensor]: ...
+
+
+class Task(NamedTuple):
+    """What differs between image classification and semantic segmentation."""
+
+    network: nn.Module  # called with (inputs, path)
+    train: Batches  # D_T
+    valid: Batches  # D_V, as many steps
+    loss: Callable[[Tensor, Tensor], Tensor]  # (outputs, targets) -> scalar
+    score: Callable[[Tensor, Tensor], Tensor]  # (outputs, targets) -> accuracy of the batch, a fraction
+
+
+class Architecture:
+    """alpha and all that Algorithm 1 keeps about every operation of every edge."""
+
+    def __init__(self, settings: SearchParams, variant: Variant, weight: float, generator: torch.Generator):
+        self.settings, self.variant, self.weight = settings, variant, weight
+        self.alpha = nn.Parameter(settings.alpha_init_sd * torch.randn(SHAPE, generator=generator))  # choice D14
+        self.optimizer = self._adam()
+        self.alive = torch.ones(SHAPE, dtype=torch.bool)
+        self.tally = tally.empty(SHAPE)
+        self.chain = markov.start(SHAPE, len(settings.sigma_first))
+        self.previous: Tensor | None = None  # I of the step before, of the operations that live now
+        self.prunes = 0
+
+    def _adam(self) -> torch.optim.Optimizer:
+        s = self.settings
+        betas = tuple(s.alpha_betas)
+        return torch.optim.Adam([self.alpha], s.alpha_learning_rate, betas, weight_decay=s.alpha_weight_decay)  # choice D15
+
+    def draw(self, tau: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
+        """The drawn operations [2, E] and h of eq. (5) [2, E, O]."""
+        h = gumbel.relax(self.alpha, self.alive, tau, temperature)
+        return h.detach().argmax(-1), h
+
+    def path(self, index: Tensor, h: Tensor, device: torch.device, gradient: bool) -> Path:
+        """What the network is to run, with weights that carry alpha's gradient if asked for (choice D1)."""
+        if self.settings.forward == "mixture":
+            return mixture_path((h if gradient else h.detach()).to(device), self.alive)
+        return sampled_path(index, gumbel.straight_through(h, index).to(device) if gradient else None)
+
+    def measure(self, steps_per_epoch: int) -> dict[str, Tensor]:
+        """Algorithm 1 line 6: beta, A, E, C, S and I of the live operations, each [2, E, O] float64; the dead have NaN."""
+        s = self.settings
+        values = {"beta": gumbel.architecture_weights(self.alpha.detach().double(), self.alive)}
+        values["A"] = tally.validation_accuracy(self.tally, s.accuracy_unit, s.accuracy_estimate)
+        values["E"] = tally.training_epochs(self.tally, s.epoch_unit, steps_per_epoch)
+        values["C"] = importance.accuracy_parameter(values["A"], values["E"], self.alive, s.undrawn)
+        values["S"] = importance.accuracy_weights(values["C"], self.alive, s.softmax_over)
+        values["I"] = values["beta"]
+        if self.variant.indicator:
+            values["I"] = importance.indicator(values["S"], values["beta"], self.weight)
+        return {name: value.masked_fill(~self.alive, torch.nan) for name, value in values.items()}
+
+    def undrawn(self) -> int:
+        """How many live operations have no A or no E yet (choice D8)."""
+        return int((self.alive & ((self.tally.trained == 0) | (self.tally.validated == 0))).sum())
+
+    def step_chain(self, current: Tensor) -> None:
+        """Algorithm 1 line 7: the chain moves by how the importance [2, E, O] changed since the step before."""
+        s = self.settings
+        change = torch.zeros_like(current) if self.previous is None else (current - self.previous).nan_to_num(0.0)
+        sigma = schedules.sigma(self.prunes, len(s.prune_epochs), s.sigma_first, s.sigma_last)
+        self.chain = markov.advance(self.chain, change, sigma, s.epsilon_1, s.epsilon_2, s.clamp_transition)
+        self.previous = current
+
+    def prune(self, current: Tensor, steps_per_epoch: int) -> Tensor:
+        """Algorithm 1 line 9: on every edge the operation with the highest Die probability dies; returns its index [2, E]."""
+        s = self.settings
+        self.alive, victim = pruning.prune(self.chain.X[0, ..., 1], current, self.alive, ZERO, s.zero_may_win)
+        self.prunes += 1
+        if s.reset_tally_at_prune:  # choice D7
+            self.tally = tally.empty(SHAPE)
+        if s.rebuild_adam_at_prune:  # choice D20
+            self.optimizer = self._adam()
+        if s.recompute_after_prune:  # choice A6
+            self.previous = self.measure(steps_per_epoch)["I"]
+        return victim
+
+    def state(self) -> dict:
+        """All of it, for a checkpoint."""
+        return {
+            "alpha": self.alpha.detach(),
+            "optimizer": self.optimizer.state_dict(),
+            "alive": self.alive,
+            "tally": list(self.tally),
+            "chain": list(self.chain),
+            "previous": self.previous,
+            "prunes": self.prunes,
+        }
+
+    def restore(self, state: dict) -> None:
+        """Take up what ``state`` gave."""
+        self.alpha.data.copy_(state["alpha"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.alive, self.previous, self.prunes = state["alive"], state["previous"], state["prunes"]
+        self.tally, self.chain = tally.Tally(*state["tally"]), markov.Chain(*state["chain"])
+
+
+class Result(NamedTuple):
+    """What a search leaves."""
+
+    log: RunLog
+    trace: dict[str, np.ndarray]  # K steps of the chain: alpha ... alive [K, 2, E, O], X [..., 2], Q [..., 2, 2]
+
+
+def search(
+    task: Task, settings: SearchParams, variant: Variant, weight: float, seed: int, title: str, checkpoint: Checkpoint
+) -> Result:
+    """Run Algorithm 1 and leave the trained weights in ``task.network``.
+
+    Args:
+        weight: lambda of eq. (10); without effect where the variant has no indicator.
+        seed: of every random draw.
+        title: the stage and its matrix items, for the progress bar.
+
+    Raises:
+        InputError: a loss is not a number.
+        Stopped: a signal asked the process to end; its state is in ``checkpoint``.
+    """
+    network = task.network
+    device = next(network.parameters()).device
+    optimizer = torch.optim.SGD(
+        network.parameters(), settings.learning_rate, settings.momentum, weight_decay=settings.weight_decay
+    )
+    architecture = Architecture(settings, variant, weight, runtime.generator(seed, "alpha"))
+    steps = task.train.steps
+    epoch_log, trace, log = EpochLog(1), Trace(), RunLog(title, settings.epochs, steps)
+    if saved := checkpoint.load():
+        network.load_state_dict(saved["network"])
+        optimizer.load_state_dict(saved["optimizer"])
+        architecture.restore(saved["architecture"])
+        epoch_log, trace = EpochLog(saved["epoch"], saved["epoch_log"]), Trace(saved["trace"])
+        log.restore(saved["rows"], saved["seconds"], epoch_log.steps)
+
+    def state() -> dict:
+        return {
+            "network": network.state_dict(),
+            "optimizer": optimizer.state_dict(),
+            "architecture": architecture.state(),
+            "epoch": epoch_log.epoch,
+            "epoch_log": epoch_log.state(),
+            "trace": trace.state(),
+            "rows": log.rows,
+            "seconds": log.seconds,
+        }
+
+    for epoch in range(epoch_log.epoch, settings.epochs + 1):  # Alg. 1 line 1
+        rate = schedules.cosine(epoch, settings.epochs, settings.learning_rate, settings.learning_rate_min)  # choice D16
+        temperature = schedules.temperature(epoch, settings.warmup, settings.temperature, settings.temperature_decay)
+        optimizer.param_groups[0]["lr"] = rate
+        joint = epoch > settings.warmup  # in the first epochs only the weights are trained
+        for step in range(epoch_log.steps, steps):
+            tau = gumbel.noise(SHAPE, runtime.generator(seed, "gumbel", epoch, step))
+            index, h = architecture.draw(tau, temperature)  # Alg. 1 line 2
+            _seed_dropout(network, settings.skip_dropout, seed, epoch, step)
+            epoch_log.train(
+                index, *weight_step(task, optimizer, architecture.path(index, h, device, False), epoch, step, settings)
+            )
+            if joint:
+                if settings.redraw:  # choice D6
+                    tau = gumbel.noise(SHAPE, runtime.generator(seed, "gumbel redraw", epoch, step))
+                    index, h = architecture.draw(tau, temperature)
+                path = architecture.path(index, h, device, True)
+                epoch_log.valid(index, *alpha_step(task, architecture, path, epoch, step, settings.grad_clip))
+            log.step(epoch_log.last)
+            checkpoint.offer(state)
+        epoch_log.check_finite(title)
+        architecture.tally = epoch_log.add_to(architecture.tally)  # Alg. 1 line 5
+        live = architecture.alive.sum(-1).double().mean().item()
+        undrawn = architecture.undrawn() if joint else None  # choice D8
+        log.epoch(epoch=epoch, learning_rate=rate, temperature=temperature, **epoch_log.row(), live=live, undrawn=undrawn)
+        if joint and epoch % settings.chain_step == 0:  # choice A3
+            values = architecture.measure(steps)  # Alg. 1 line 6
+            architecture.step_chain(values["I"])  # Alg. 1 line 7
+            trace.add(epoch, values, architecture)
+        if variant.slimming and epoch in settings.prune_epochs:  # Alg. 1 line 8
+            trace.add_prune(epoch, architecture.prune(architecture.previous, steps))  # Alg. 1 line 9
+        epoch_log = EpochLog(epoch + 1)
+    log.close()
+    return Result(log, trace.arrays(architecture, architecture.measure(steps)["I"]))
+
+
+def weight_step(
+    task: Task, optimizer: torch.optim.Optimizer, path: Path, epoch: int, step: int, settings: SearchParams
+) -> tuple[Tensor, Tensor]:
+    """Algorithm 1 line 3: descend the training loss in w; returns loss and accuracy of the batch, on the device."""
+    inputs, targets = task.train.get(epoch, step)
+    outputs = task.network(inputs, path)
+    loss = task.loss(outputs, targets)
+    optimizer.zero_grad(set_to_none=True)  # weights of operations that were not drawn stay as they are
+    loss.backward()
+    nn.utils.clip_grad_norm_(task.network.parameters(), settings.grad_clip)  # choice D21
+    optimizer.step()
+    return loss.detach(), task.score(outputs.detach(), targets)
+
+
+def alpha_step(task: Task, architecture: Architecture, path: Path, epoch: int, step: int, clip: float) -> tuple[Tensor, Tensor]:
+    """Algorithm 1 line 4: descend the validation loss in alpha, no gradient for w; returns loss and accuracy of the batch."""
+    inputs, targets = task.valid.get(epoch, step)
+    outputs = task.network(inputs, path)
+    loss = task.loss(outputs, targets)
+    (architecture.alpha.grad,) = torch.autograd.grad(loss, architecture.alpha)
+    nn.utils.clip_grad_norm_(architecture.alpha, clip)  # choice D21
+    architecture.optimizer.step()
+    return loss.detach(), task.score(outputs.detach(), targets)
+
+
+def _seed_dropout(network: nn.Module, probability: float, seed: int, epoch: int, step: int) -> None:
+    """Dropout on skip connections (choice D19) is the one draw from torch's global generator; it is seeded anew each step."""
+    if probability:
+        torch.manual_seed(runtime.seed_of(seed, "dropout", epoch, step))
+        for module in network.modules():
+            if hasattr(module, "skip_dropout"):
+                module.skip_dropout = probability
+
+
+class EpochLog:
+    """What the steps of the present epoch gave; losses and accuracies stay on the device until the epoch ends."""
+
+    _FIELDS = ("train_index", "train_loss", "train_accuracy", "valid_index", "valid_loss", "valid_accuracy")
+
+    def __init__(self, epoch: int, saved: dict[str, list[Tensor]] | None = None):
+        self.epoch = epoch
+        self._lists = saved or {name: [] for name in self._FIELDS}
+
+    @property
+    def steps(self) -> int:
+        """Steps done."""
+        return len(self._lists["train_index"])
+
+    def train(self, index: Tensor, loss: Tensor, accuracy: Tensor) -> None:
+        """A weight step is done."""
+        self._add("train", index, loss, accuracy)
+
+    def valid(self, index: Tensor, loss: Tensor, accuracy: Tensor) -> None:
+        """An architecture step is done."""
+        self._add("valid", index, loss, accuracy)
+
+    def _add(self, kind: str, *values: Tensor) -> None:
+        for name, value in zip(("index", "loss", "accuracy"), values, strict=True):
+            self._lists[f"{kind}_{name}"].append(value)
+
+    def last(self) -> dict[str, float]:
+        """For the progress bar: loss and accuracy of the last weight step."""
+        return {"loss": self._lists["train_loss"][-1].item(), "accuracy": self._lists["train_accuracy"][-1].item()}
+
+    def _values(self, name: str) -> Tensor:
+        """float64 [N] on the CPU."""
+        values = self._lists[name]
+        return torch.stack([value.cpu() for value in values]).double() if values else torch.empty(0, dtype=torch.float64)
+
+    def check_finite(self, title: str) -> None:
+        """Raise InputError where a loss of this epoch is NaN or infinite."""
+        for kind in ("train", "valid"):
+            bad = (~self._values(f"{kind}_loss").isfinite()).nonzero()
+            if len(bad):
+                step = int(bad[0]) + 1
+                where = f"{title}: the {kind} loss is not finite in epoch {self.epoch}, step {step}"
+                raise InputError(f"{where}; lower search.learning_rate or search.grad_clip")
+
+    def add_to(self, sums: tally.Tally) -> tally.Tally:
+        """Algorithm 1 line 5: A and E take up this epoch."""
+        sums = tally.add_training(sums, torch.stack(self._lists["train_index"]))
+        if self._lists["valid_index"]:
+            sums = tally.add_validation(sums, torch.stack(self._lists["valid_index"]), self._values("valid_accuracy"))
+        return sums
+
+    def row(self) -> dict[str, float | None]:
+        """Means over the epoch's batches, for the history."""
+        names = [name for name in self._FIELDS if not name.endswith("index")]
+        return {name: self._values(name).mean().item() if self._lists[name] else None for name in names}
+
+    def state(self) -> dict[str, list[Tensor]]:
+        """For a checkpoint."""
+        return {name: [value.cpu() for value in values] for name, values in self._lists.items()}
+
+
+class Trace:
+    """Everything that led to each decision, a record a step of the chain."""
+
+    def __init__(self, saved: dict[str, list[Tensor]] | None = None):
+        self._lists: dict[str, list[Tensor]] = saved or {"epoch": [], "prune_epochs": [], "pruned": []}
+
+    def add(self, epoch: int, values: dict[str, Tensor], architecture: Architecture) -> None:
+        """A step of the chain: what was measured, the state it led to, and who lived (before a prune)."""
+        dead = ~architecture.alive
+        record = {name: value.float() for name, value in values.items()}
+        record["alpha"] = architecture.alpha.detach().masked_fill(dead, torch.nan)
+        record["X"] = architecture.chain.X[0].float().masked_fill(dead[..., None], torch.nan)
+        record["Q"] = architecture.chain.Q[0].float().masked_fill(dead[..., None, None], torch.nan)
+        record["alive"] = architecture.alive
+        self._lists["epoch"].append(torch.tensor(epoch))
+        for name, value in record.items():
+            self._lists.setdefault(name, []).append(value.clone())
+
+    def add_prune(self, epoch: int, victim: Tensor) -> None:
+        """A prune: the operation that died on each edge [2, E]."""
+        self._lists["prune_epochs"].append(torch.tensor(epoch))
+        self._lists["pruned"].append(victim)
+
+    def state(self) -> dict[str, list[Tensor]]:
+        """For a checkpoint."""
+        return self._lists
+
+    def arrays(self, architecture: Architecture, final: Tensor) -> dict[str, np.ndarray]:
+        """All records stacked, and who lives in the end with which importance [2, E, O]."""
+        arrays = {name: torch.stack(values).numpy() for name, values in self._lists.items() if values}
+        arrays.setdefault("prune_epochs", np.zeros(0, np.int64))
+        arrays.setdefault("pruned", np.zeros((0, *SHAPE[:2]), np.int64))
+        return arrays | {"alive_final": architecture.alive.numpy(), "I_final": final.float().numpy()}
