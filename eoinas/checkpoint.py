@@ -59,7 +59,7 @@ class Checkpoint:
 
     def __enter__(self) -> "Checkpoint":
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._lock = open(self._folder / "lock", "w")  # noqa: SIM115 - held until __exit__
+        self._lock = open(self._folder / "lock", "w")
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

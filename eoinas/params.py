@@ -1,6 +1,7 @@
 """params.yaml, read into typed sections. Every consumer declares its own section beside the code that uses it."""
 
 import re
+from collections.abc import Iterable
 from typing import Annotated, Literal, TypeVar
 
 import yaml
@@ -124,3 +125,45 @@ def load(section: type[T], scale: str, name: str) -> T:
     if not isinstance(values.get(scale), dict) or name not in values[scale]:
         raise InputError(f"{FILE}: {scale}.{name} is missing")
     return build(section, values[scale][name], f"{scale}.{name}")
+
+
+def seed(text: str) -> int:
+    """A seed or run number from the command line.
+
+    Raises:
+        InputError: it is not a non-negative integer.
+    """
+    if not text.isdecimal():
+        raise InputError(f"'{text}' is not a seed; give a non-negative integer")
+    return int(text)
+
+
+def choice(text: str, known: Iterable[str], what: str) -> str:
+    """A name from the command line that must be one of ``known``.
+
+    Raises:
+        InputError: it is not.
+    """
+    if text not in known:
+        raise InputError(f"unknown {what} '{text}'; one of {', '.join(known)}")
+    return text
+
+
+def known_blocks(scale: str, names: Iterable[str]) -> None:
+    """Raise InputError where the scale has a block that no stage reads."""
+    for name in read().get(scale) or {}:
+        if name not in names:
+            raise InputError(f"{FILE}: {scale}.{name}: is not a known parameter; the blocks are {', '.join(names)}")
+
+
+class _Lambda(Section):
+    lambda_: NonNegative = Field(alias="lambda")
+
+
+def lambda_() -> float:
+    """The weight of beta in eq. (10), top-level ``lambda``.
+
+    Raises:
+        InputError: it is missing, negative or not a number.
+    """
+    return build(_Lambda, {key: value for key, value in read().items() if key == "lambda"}, "").lambda_

@@ -4,9 +4,9 @@ import csv
 import io
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
+from torch import Tensor
 from tqdm import tqdm
 
 from eoinas import files
@@ -34,10 +34,10 @@ class RunLog:
         """Wall time of this stage so far, the killed runs' up to their last checkpoint included."""
         return self._before + time.monotonic() - self._start
 
-    def step(self, values: Callable[[], dict[str, float]]) -> None:
-        """One step is done; ``values`` is called only when the bar is drawn, for it may wait for the device."""
+    def step(self, values: dict[str, Tensor]) -> None:
+        """One step is done; ``values``, scalars, are read only when the bar is drawn, for that may wait for the device."""
         if self._bar.update(1):
-            shown = " ".join(f"{name} {value:.3f}" for name, value in values().items())
+            shown = " ".join(f"{name} {value.item():.3f}" for name, value in values.items())
             self._bar.set_postfix_str(f"epoch {len(self.rows) + 1}/{self._epochs} {shown}", refresh=False)
 
     def epoch(self, **row: float | None) -> None:

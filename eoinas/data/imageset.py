@@ -120,6 +120,16 @@ def load(folder: Path | str) -> ImageSet:
     return ImageSet(**arrays, classes=tuple(meta.classes), mean=tuple(meta.mean), std=tuple(meta.std))
 
 
+def source(folder: Path | str) -> dict:
+    """What the images in ``folder`` are: ``source``, ``image_size`` in pixels and the number of ``classes``.
+
+    Raises:
+        InputError: meta.json is missing or damaged.
+    """
+    meta = _meta(Path(folder) / META)
+    return {"source": meta.source, "image_size": meta.image_size, "classes": len(meta.classes)}
+
+
 _AGAIN = "delete the folder and prepare the data again"
 
 

@@ -4,6 +4,9 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from eoinas.genotype import Genotype
+from eoinas.models.cifar import NetworkCIFAR
+
 CONVENTION = "multiply-adds of convolutions and linear layers for one image; no bias, no BatchNorm, no auxiliary head"
 
 
@@ -37,3 +40,15 @@ def multiply_adds(module: nn.Module, image_size: int) -> dict[str, int]:
     conv = flops.get(aten.convolution, 0)
     linear = sum(flops.get(operator, 0) for operator in (aten.addmm, aten.mm))
     return {"conv": conv // 2, "linear": linear // 2}
+
+
+def of_classifier(genotype: Genotype, C: int, layers: int, classes: int, image_size: int) -> dict[str, int]:
+    """``params``, ``params_with_auxiliary`` and ``multiply_adds`` of the CIFAR network of a cell, in units of 1."""
+    with torch.device("meta"):
+        plain = NetworkCIFAR(genotype, C, layers, classes, image_size, auxiliary=False)
+        with_head = NetworkCIFAR(genotype, C, layers, classes, image_size)
+    return {
+        "params": parameters(plain),
+        "params_with_auxiliary": parameters(with_head),
+        "multiply_adds": sum(multiply_adds(plain, image_size).values()),
+    }

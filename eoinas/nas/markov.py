@@ -1,8 +1,8 @@
 """The high-order Markov chain that remembers how the importance of an operation moved, Sec. III-C: eq. (11) and (12).
 
-Shapes: M order of the chain (4), ``...`` cells, edges and operations (2, 14, 8). A state is (l, d), a row vector: the probability
-to live and to die. Step i of the chain goes: the indicator I_i is known; Q_i follows from whether I rose or fell since step i - 1; X_{i+1}
-follows from eq. (11), so that the decision after step i has the present indicator in it as well as its history.
+Shapes: M order of the chain (4), ``...`` cells, edges and operations (2, 14, 8). A state is (l, d), a row vector: the
+probability to live and to die. Step i of the chain goes: the indicator I_i is known; Q_i follows from whether I rose or fell
+since step i - 1; X_{i+1} follows from eq. (11), so that the decision after step i rests on the present indicator and its history.
 """
 
 from typing import NamedTuple

@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 def most_inferior(die: Tensor, importance: Tensor, alive: Tensor) -> Tensor:
-    """Index [...] of the live operation with the highest Die probability; ties: the lower I, then the lower index (choice A10)."""
+    """Index [...] of the live operation with the highest Die probability; of equals the lower I, then the first (choice A10)."""
     worst = alive & (die == die.masked_fill(~alive, -torch.inf).amax(-1, keepdim=True))
     importance = importance.masked_fill(~worst, torch.inf)
     return (worst & (importance == importance.amin(-1, keepdim=True))).int().argmax(-1)

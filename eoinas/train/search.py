@@ -1,7 +1,7 @@
 """Algorithm 1 of the paper, for any task: what differs (network, data, loss, score) comes in as a ``Task``.
 
-Shapes: cells (2: normal, reduction), E edges (14), O operations (8), N steps of an epoch. Architecture parameters and all that the
-method derives from them live on the CPU, where the draw decides which operation runs; they are a few hundred numbers.
+Shapes: cells (2: normal, reduction), E edges (14), O operations (8), N steps of an epoch. Architecture parameters and all that
+the method derives from them live on the CPU, where the draw decides which operation runs; they are a few hundred numbers.
 """
 
 from collections.abc import Callable
@@ -102,9 +102,10 @@ class Batches(Protocol):
 class Task(NamedTuple):
     """What differs between image classification and semantic segmentation."""
 
-    network: nn.Module  # called with (inputs, path)
+    forward: Callable[[Tensor, Path], Tensor]  # (inputs, path) -> outputs
+    network: nn.Module  # whose weights forward uses
     train: Batches  # D_T
-    valid: Batches  # D_V, as many steps
+    valid: Batches  # D_V
     loss: Callable[[Tensor, Tensor], Tensor]  # (outputs, targets) -> scalar
     score: Callable[[Tensor, Tensor], Tensor]  # (outputs, targets) -> accuracy of the batch, a fraction
 
@@ -253,16 +254,15 @@ def search(
             tau = gumbel.noise(SHAPE, runtime.generator(seed, "gumbel", epoch, step))
             index, h = architecture.draw(tau, temperature)  # Alg. 1 line 2
             _seed_dropout(network, settings.skip_dropout, seed, epoch, step)
-            epoch_log.train(
-                index, *weight_step(task, optimizer, architecture.path(index, h, device, False), epoch, step, settings)
-            )
+            path = architecture.path(index, h, device, gradient=False)
+            epoch_log.train(index, *weight_step(task, optimizer, path, epoch, step, settings.grad_clip))
             if joint:
                 if settings.redraw:  # choice D6
                     tau = gumbel.noise(SHAPE, runtime.generator(seed, "gumbel redraw", epoch, step))
                     index, h = architecture.draw(tau, temperature)
-                path = architecture.path(index, h, device, True)
+                path = architecture.path(index, h, device, gradient=True)
                 epoch_log.valid(index, *alpha_step(task, architecture, path, epoch, step, settings.grad_clip))
-            log.step(epoch_log.last)
+            log.step(epoch_log.last())
             checkpoint.offer(state)
         epoch_log.check_finite(title)
         architecture.tally = epoch_log.add_to(architecture.tally)  # Alg. 1 line 5
@@ -281,23 +281,23 @@ def search(
 
 
 def weight_step(
-    task: Task, optimizer: torch.optim.Optimizer, path: Path, epoch: int, step: int, settings: SearchParams
+    task: Task, optimizer: torch.optim.Optimizer, path: Path, epoch: int, step: int, clip: float
 ) -> tuple[Tensor, Tensor]:
     """Algorithm 1 line 3: descend the training loss in w; returns loss and accuracy of the batch, on the device."""
     inputs, targets = task.train.get(epoch, step)
-    outputs = task.network(inputs, path)
+    outputs = task.forward(inputs, path)
     loss = task.loss(outputs, targets)
     optimizer.zero_grad(set_to_none=True)  # weights of operations that were not drawn stay as they are
     loss.backward()
-    nn.utils.clip_grad_norm_(task.network.parameters(), settings.grad_clip)  # choice D21
+    nn.utils.clip_grad_norm_(task.network.parameters(), clip)  # choice D21
     optimizer.step()
     return loss.detach(), task.score(outputs.detach(), targets)
 
 
 def alpha_step(task: Task, architecture: Architecture, path: Path, epoch: int, step: int, clip: float) -> tuple[Tensor, Tensor]:
     """Algorithm 1 line 4: descend the validation loss in alpha, no gradient for w; returns loss and accuracy of the batch."""
-    inputs, targets = task.valid.get(epoch, step)
-    outputs = task.network(inputs, path)
+    inputs, targets = task.valid.get(epoch, step % task.valid.steps)  # the halves may differ by an image
+    outputs = task.forward(inputs, path)
     loss = task.loss(outputs, targets)
     (architecture.alpha.grad,) = torch.autograd.grad(loss, architecture.alpha)
     nn.utils.clip_grad_norm_(architecture.alpha, clip)  # choice D21
@@ -340,9 +340,9 @@ class EpochLog:
         for name, value in zip(("index", "loss", "accuracy"), values, strict=True):
             self._lists[f"{kind}_{name}"].append(value)
 
-    def last(self) -> dict[str, float]:
+    def last(self) -> dict[str, Tensor]:
         """For the progress bar: loss and accuracy of the last weight step."""
-        return {"loss": self._lists["train_loss"][-1].item(), "accuracy": self._lists["train_accuracy"][-1].item()}
+        return {"loss": self._lists["train_loss"][-1], "accuracy": self._lists["train_accuracy"][-1]}
 
     def _values(self, name: str) -> Tensor:
         """float64 [N] on the CPU."""

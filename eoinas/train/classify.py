@@ -1,0 +1,205 @@
+"""Training of a derived network on images from scratch: CIFAR-10/100 (Sec. IV-C), and the short retraining of choice A12.
+
+Shapes: B images, K classes, L cells, T test images.
+"""
+
+from collections.abc import Callable
+from typing import Annotated, NamedTuple
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from eoinas import params, runtime, schedules
+from eoinas.checkpoint import Checkpoint
+from eoinas.data import batches, imageset
+from eoinas.errors import InputError
+from eoinas.genotype import NODES, Genotype
+from eoinas.models.cifar import NetworkCIFAR
+from eoinas.runlog import RunLog
+
+
+class RetrainParams(params.Section):
+    """Numbers of Sec. IV-C; what each means stands beside it in params.yaml."""
+
+    C: params.Positive
+    layers: Annotated[int, Field(ge=3)]
+    epochs: params.Positive
+    batch_size: params.Positive
+    eval_batch_size: params.Positive
+    epoch_images: Annotated[int, Field(ge=0)]
+    padding: Annotated[int, Field(ge=0)]
+    learning_rate: params.PositiveFloat
+    learning_rate_min: params.NonNegative
+    momentum: params.Fraction
+    weight_decay: params.NonNegative
+    grad_clip: params.PositiveFloat
+    drop_path: Annotated[float, Field(ge=0, lt=1)]
+    auxiliary_weight: params.NonNegative
+    channels_last: bool
+    checkpoint_minutes: params.PositiveFloat
+
+
+class Images(NamedTuple):
+    """A data set on the device, and which of its images are trained on and which are scored."""
+
+    images: Tensor  # uint8 [N, 3, H, W]
+    labels: Tensor  # int64 [N]
+    train: Tensor  # int64, on the CPU
+    test: Tensor  # int64, on the CPU
+    data: imageset.ImageSet
+
+
+def standard_split(data: imageset.ImageSet, device: torch.device) -> Images:
+    """All training images against all test images."""
+    images = torch.cat([torch.from_numpy(data.train_images), torch.from_numpy(data.test_images)])
+    labels = torch.cat([torch.from_numpy(data.train_labels), torch.from_numpy(data.test_labels)])
+    index, border = torch.arange(len(images)), len(data.train_images)
+    return Images(images.to(device), labels.to(device), index[:border], index[border:], data)
+
+
+class Result(NamedTuple):
+    """What a training leaves."""
+
+    network: nn.Module
+    log: RunLog
+    predictions: Tensor  # int64 [T], of the last epoch
+    wrong: list[int]  # test images wrongly classified after each epoch
+
+
+def train(
+    genotype: Genotype, images: Images, settings: RetrainParams, cutout: int, seed: int, title: str, checkpoint: Checkpoint
+) -> Result:
+    """Train the network that ``genotype`` makes and count its errors after each epoch.
+
+    Args:
+        cutout: side of the mask in pixels of a 32-pixel image, 0 for none (choice D29).
+        seed: of every random draw.
+
+    Raises:
+        InputError: the loss is not a number, or the images are too small for the network.
+        Stopped: a signal asked the process to end; its state is in ``checkpoint``.
+    """
+    device = images.images.device
+    torch.manual_seed(runtime.seed_of(seed, "init"))
+    size = images.images.shape[-1]
+    network = NetworkCIFAR(genotype, settings.C, settings.layers, len(images.data.classes), size, settings.auxiliary_weight > 0)
+    layout = torch.channels_last if settings.channels_last else torch.contiguous_format
+    network = network.to(device, memory_format=layout)
+    optimizer = torch.optim.SGD(
+        network.parameters(), settings.learning_rate, settings.momentum, weight_decay=settings.weight_decay
+    )
+    source = batches.TrainBatches(
+        images.images,
+        images.labels,
+        images.train,
+        settings.batch_size,
+        settings.epoch_images,
+        settings.padding,
+        cutout,
+        images.data.mean,
+        images.data.std,
+        seed,
+        "retrain",
+    )
+    log = RunLog(title, settings.epochs, source.steps)
+    first, losses, correct, wrong = 1, [], [], []
+    if saved := checkpoint.load():
+        network.load_state_dict(saved["network"])
+        optimizer.load_state_dict(saved["optimizer"])
+        first, losses, correct, wrong = saved["epoch"], saved["losses"], saved["correct"], saved["wrong"]
+        log.restore(saved["rows"], saved["seconds"], len(losses))
+
+    def state() -> dict:
+        return {
+            "network": network.state_dict(),
+            "optimizer": optimizer.state_dict(),
+            "epoch": epoch,
+            "losses": [value.cpu() for value in losses],
+            "correct": [value.cpu() for value in correct],
+            "wrong": wrong,
+            "rows": log.rows,
+            "seconds": log.seconds,
+        }
+
+    for epoch in range(first, settings.epochs + 1):
+        rate = schedules.cosine(epoch, settings.epochs, settings.learning_rate, settings.learning_rate_min)
+        drop = schedules.drop_path(epoch, settings.epochs, settings.drop_path)
+        optimizer.param_groups[0]["lr"] = rate
+        network.train()
+        for step in range(len(losses), source.steps):
+            inputs, targets = source.get(epoch, step)
+            keep = keep_masks(settings.layers, len(inputs), drop, runtime.generator(seed, "drop path", epoch, step))
+            keep = keep if keep is None else keep.to(device)
+            logits, auxiliary = network(inputs.contiguous(memory_format=layout), keep)
+            loss = F.cross_entropy(logits, targets)
+            if auxiliary is not None:
+                loss = loss + settings.auxiliary_weight * F.cross_entropy(auxiliary, targets)  # choice D30
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            nn.utils.clip_grad_norm_(network.parameters(), settings.grad_clip)  # choice D33
+            optimizer.step()
+            losses.append(loss.detach())
+            correct.append((logits.detach().argmax(1) == targets).float().mean())
+            log.step({"loss": losses[-1], "accuracy": correct[-1]})
+            checkpoint.offer(state)
+        train_loss, train_accuracy = _mean(losses), _mean(correct)
+        if not torch.isfinite(torch.tensor(train_loss)):
+            raise InputError(f"{title}: the train loss is not finite in epoch {epoch}; lower retrain.learning_rate")
+        predictions, test_loss = evaluate(network, images, settings.eval_batch_size, layout)
+        wrong.append(int((predictions != images.labels[images.test.to(device)].cpu()).sum()))
+        log.epoch(
+            epoch=epoch,
+            learning_rate=rate,
+            drop_path=drop,
+            train_loss=train_loss,
+            train_accuracy=train_accuracy,
+            test_loss=test_loss,
+            test_error=wrong[-1] / len(images.test),
+        )
+        losses, correct = [], []
+    log.close()
+    return Result(network, log, predictions, wrong)
+
+
+def keep_masks(layers: int, batch: int, probability: float, generator: torch.Generator) -> Tensor | None:
+    """Drop path: what each edge is multiplied with for each image, 0 or 1 / (1 - p), [L, 2 * NODES, B]; None for p = 0."""
+    if not probability:
+        return None
+    return (torch.rand(layers, 2 * NODES, batch, generator=generator) >= probability).float() / (1 - probability)
+
+
+def evaluate(network: nn.Module, images: Images, batch_size: int, layout: torch.memory_format) -> tuple[Tensor, float]:
+    """Predicted classes int64 [T] on the CPU, and the mean loss, of the images in ``images.test``."""
+    return predict(lambda inputs: network(inputs.contiguous(memory_format=layout))[0], network, images, batch_size)
+
+
+@torch.no_grad()
+def predict(forward: Callable[[Tensor], Tensor], network: nn.Module, images: Images, batch_size: int) -> tuple[Tensor, float]:
+    """Predictions int64 [T] and mean loss of ``forward``: [B, 3, H, W] -> logits [B, K], with ``network`` in evaluation mode."""
+    network.eval()
+    predicted, losses = [], []
+    data = images.data
+    for inputs, targets in batches.plain(images.images, images.labels, images.test, batch_size, data.mean, data.std):
+        logits = forward(inputs)
+        predicted.append(logits.argmax(1))
+        losses.append(F.cross_entropy(logits, targets, reduction="sum"))
+    return torch.cat(predicted).cpu(), torch.stack(losses).sum().item() / len(images.test)
+
+
+def _mean(values: list[Tensor]) -> float:
+    return torch.stack([value.cpu() for value in values]).double().mean().item()
+
+
+def summary(result: Result, images: Images, source: dict) -> dict:
+    """The raw counts that tables are made of: errors after the last epoch, and the best epoch's for the record (choice D31)."""
+    best = min(range(len(result.wrong)), key=result.wrong.__getitem__)
+    return {
+        "epochs": len(result.wrong),
+        "images": len(images.test),
+        "wrong": result.wrong[-1],
+        "best_wrong": result.wrong[best],
+        "best_epoch": best + 1,
+        "data": source,
+    }

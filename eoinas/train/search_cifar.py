@@ -1,0 +1,103 @@
+"""The search on images: Algorithm 1 with the network and data of Sec. IV-A and IV-B, and the score of its cell (choice A12)."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+from torch.nn import functional as F
+
+from eoinas import params, runtime, weights
+from eoinas.checkpoint import Checkpoint
+from eoinas.data import augment, batches, imageset
+from eoinas.genotype import Genotype
+from eoinas.models.supernet import SupernetCIFAR, derived_path
+from eoinas.train import classify, search
+
+
+class SplitParams(params.Section):
+    """How the training images are halved for w and alpha (Sec. IV-A, choice D23)."""
+
+    halves: Literal["balanced", "file_order"]
+    seed: Annotated[int, Field(ge=0)]
+
+
+class SearchCifarParams(search.SearchParams):
+    """Algorithm 1's numbers and those of Sec. IV-B 1)."""
+
+    C: params.Positive
+    layers: Annotated[int, Field(ge=3)]
+    batch_size: params.Positive
+    epoch_images: Annotated[int, Field(ge=0)]
+    padding: Annotated[int, Field(ge=0)]
+    cutout: Annotated[int, Field(ge=0, le=32)]
+    pool_bn: bool
+    channels_last: bool
+    checkpoint_minutes: params.PositiveFloat
+
+
+def halves(data: imageset.ImageSet, split: SplitParams, device: torch.device) -> classify.Images:
+    """The training images on the device, the weight half as ``train`` and the alpha half as ``test``."""
+    images, labels = torch.from_numpy(data.train_images), torch.from_numpy(data.train_labels)
+    weight, alpha = augment.halves(labels, split.halves, runtime.generator(split.seed, "halves"))
+    return classify.Images(images.to(device), labels.to(device), weight, alpha, data)
+
+
+def build(settings: SearchCifarParams, classes: int) -> SupernetCIFAR:
+    """The supernet on the CPU, its weights drawn from torch's global generator."""
+    return SupernetCIFAR(settings.C, settings.layers, classes, settings.pool_bn)
+
+
+def run(
+    images: classify.Images,
+    settings: SearchCifarParams,
+    variant: search.Variant,
+    weight: float,
+    seed: int,
+    title: str,
+    checkpoint: Checkpoint,
+) -> tuple[SupernetCIFAR, search.Result]:
+    """Search with one variant and one seed; the arguments are those of ``search.search``."""
+    torch.manual_seed(runtime.seed_of(seed, "init"))
+    network = build(settings, len(images.data.classes))
+    layout = torch.channels_last if settings.channels_last else torch.contiguous_format
+    network = network.to(images.images.device, memory_format=layout)
+
+    def half(index: Tensor, purpose: str) -> batches.TrainBatches:
+        return batches.TrainBatches(
+            images.images,
+            images.labels,
+            index,
+            settings.batch_size,
+            settings.epoch_images,
+            settings.padding,
+            settings.cutout,
+            images.data.mean,
+            images.data.std,
+            seed,
+            purpose,
+        )
+
+    task = search.Task(
+        lambda inputs, path: network(inputs.contiguous(memory_format=layout), path),
+        network,
+        half(images.train, "search train"),
+        half(images.test, "search valid"),
+        F.cross_entropy,
+        lambda logits, targets: (logits.argmax(1) == targets).float().mean(),
+    )
+    return network, search.search(task, settings, variant, weight, seed, title, checkpoint)
+
+
+def score(genotype: Genotype, path: Path | str, images: classify.Images, settings: SearchCifarParams, batch_size: int) -> float:
+    """Accuracy on the alpha half of the derived cell with the supernet's own weights (choice A12), a fraction.
+
+    Raises:
+        InputError: the weights are missing, damaged or of another supernet.
+    """
+    network = build(settings, len(images.data.classes)).to(images.images.device)
+    weights.load(network, path)
+    route = derived_path(genotype)
+    predictions, _ = classify.predict(lambda inputs: network(inputs, route), network, images, batch_size)
+    return (predictions == images.labels.cpu()[images.test]).double().mean().item()

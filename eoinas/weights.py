@@ -1,0 +1,28 @@
+"""Trained weights as safetensors: nothing in the file can run code, and equal weights are equal bytes."""
+
+from pathlib import Path
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from eoinas.errors import InputError
+
+
+def save(network: nn.Module, path: Path) -> None:
+    """Write the state of ``network``; call it inside ``files.replacing`` or ``replacing_folder``."""
+    save_file({name: value.cpu().contiguous() for name, value in network.state_dict().items()}, path)
+
+
+def load(network: nn.Module, path: Path | str) -> None:
+    """Fill ``network`` with what ``save`` wrote.
+
+    Raises:
+        InputError: the file is missing or damaged, or belongs to another network.
+    """
+    try:
+        network.load_state_dict(load_file(path))
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; run the stage that writes it") from None
+    except (RuntimeError, SafetensorError) as error:
+        raise InputError(f"{path}: not the weights of this network ({str(error).splitlines()[-1].strip():.200})") from None

@@ -1,0 +1,27 @@
+"""Check all of params.yaml before anything runs on it. Usage: python -m stages.check_params SCALE"""
+
+from eoinas import files, params, runtime
+from eoinas.data import prepare
+from eoinas.train import candidates, classify, search_cifar
+
+SECTIONS = {
+    "cifar10": prepare.DataParams,
+    "cifar100": prepare.DataParams,
+    "split": search_cifar.SplitParams,
+    "search": search_cifar.SearchCifarParams,
+    "derive": candidates.DeriveParams,
+    "retrain": classify.RetrainParams,
+}
+
+
+def main(scale: str) -> None:
+    params.top()
+    params.known_blocks(scale, SECTIONS)
+    for name, section in SECTIONS.items():
+        params.load(section, scale, name)
+    # Constant on purpose: what depends on it is not run again when a parameter changes that it does not use.
+    files.write_text(f"results/{scale}/params_checked.txt", "all parameters are known and in range\n")
+
+
+if __name__ == "__main__":
+    runtime.run(main)

@@ -1,0 +1,15 @@
+"""What is retrained: every entry of params.yaml with its cell. Usage: python -m stages.entries SCALE"""
+
+from eoinas import files, params, runtime, selection
+
+
+def main(scale: str) -> None:
+    with files.replacing_folder(f"results/{scale}/entries") as folder:
+        for data, entries in params.top().entries.items():
+            for name, entry in entries.items():
+                resolved = selection.resolve(scale, f"entries.{data}.{name}", entry)
+                files.write_json(folder / data / f"{name}.json", resolved)
+
+
+if __name__ == "__main__":
+    runtime.run(main)
