@@ -1,0 +1,35 @@
+# Every target sets up what it needs: a virtual environment in .venv, made again only when the requirements change.
+PYTHON ?= python3
+VENV := .venv
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+export DVC_NO_ANALYTICS := 1
+
+.PHONY: repro test test-slow lint clean
+
+repro: $(VENV)/run  ## the whole graph at the scale of params.yaml
+	dvc --wait-for-lock repro
+
+test: $(VENV)/dev  ## the tests, minutes
+	python -m pytest
+
+test-slow: $(VENV)/dev  ## the tests that take long
+	python -m pytest -m slow
+
+lint: $(VENV)/dev
+	ruff check .
+	ruff format --check .
+
+$(VENV)/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; try make PYTHON=python3.11")'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/run: requirements.txt | $(VENV)/bin/python
+	python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	touch $@
+
+$(VENV)/dev: requirements-dev.txt requirements.txt | $(VENV)/bin/python
+	python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	touch $@ $(VENV)/run
+
+clean:  ## everything but the results
+	rm -rf $(VENV) .scratch .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,89 @@
+"""The files of the project that a stage's script imports: what dvc.yaml must list as its code.
+
+``python -m tests.closure stages.search`` prints them as items of a YAML list, ready to be pasted under ``deps:``.
+"""
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGES = ("eoinas", "stages")
+
+
+def closure(module: str, root: Path = ROOT) -> set[str]:
+    """Paths, relative to ``root``, of the files that ``python -m <module>`` can load, the module's own among them.
+
+    Imports count at every level of the code: inside functions and under ``if TYPE_CHECKING:`` too. An empty __init__.py does not
+    count. Other packages than ``eoinas`` and ``stages`` are not followed.
+
+    Raises:
+        ValueError: an import is relative, dynamic, or of a name that is no file of the project.
+    """
+    found: set[str] = set()
+    waiting = _files(module, root)
+    if not waiting:
+        raise ValueError(f"{module}: no module of the project")
+    while waiting:
+        path = waiting.pop()
+        if path not in found:
+            found.add(path)
+            waiting |= _imported(path, root)
+    return found
+
+
+def _imported(path: str, root: Path) -> set[str]:
+    """Files of the project that one file imports."""
+    tree = ast.parse((root / path).read_text(encoding="utf-8"), path)
+    return {file for node in ast.walk(tree) for module in _modules(node, path, root) for file in _files(module, root)}
+
+
+def _modules(node: ast.AST, path: str, root: Path) -> Iterator[str]:
+    """Dotted names of the project's modules that a node of the syntax tree imports."""
+    where = f"{path}:{getattr(node, 'lineno', 0)}"
+    if isinstance(node, ast.Import):
+        for alias in node.names:
+            yield from _known(alias.name, where, root)
+    elif isinstance(node, ast.ImportFrom):
+        if node.level:
+            raise ValueError(f"{where}: relative import; write eoinas.")
+        source = node.module or ""
+        if _is_package(source, root):  # every name is a module of the package, for its __init__.py is empty
+            for alias in node.names:
+                yield from _known(f"{source}.{alias.name}", where, root)
+        else:
+            yield from _known(source, where, root)
+    elif isinstance(node, ast.Name) and node.id == "__import__":
+        raise ValueError(f"{where}: __import__ cannot be followed; write an import statement")
+
+
+def _known(module: str, where: str, root: Path) -> Iterator[str]:
+    if module in ("importlib", "importlib.util"):
+        raise ValueError(f"{where}: importlib cannot be followed; write an import statement")
+    if module.partition(".")[0] in PACKAGES:
+        if not (_is_package(module, root) or _file(module, root).is_file()):
+            raise ValueError(f"{where}: {module} is no module of the project")
+        yield module
+
+
+def _files(module: str, root: Path) -> set[str]:
+    """The file of a module and the __init__.py of the packages above it, as far as they hold anything."""
+    parts = module.split(".")
+    packages = [root.joinpath(*parts[:length], "__init__.py") for length in range(1, len(parts) + 1)]
+    present = [path for path in (*packages, _file(module, root)) if path.is_file() and path.stat().st_size]
+    return {path.relative_to(root).as_posix() for path in present}
+
+
+def _file(module: str, root: Path) -> Path:
+    return root.joinpath(*module.split(".")).with_suffix(".py")
+
+
+def _is_package(module: str, root: Path) -> bool:
+    return module.partition(".")[0] in PACKAGES and root.joinpath(*module.split("."), "__init__.py").is_file()
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit("usage: python -m tests.closure stages.NAME")
+    print("\n".join(f"- {path}" for path in sorted(closure(sys.argv[1]))))
