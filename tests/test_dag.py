@@ -1,0 +1,325 @@
+"""dvc.yaml against the code: an edit has to cost what it must.
+
+Less would leave stale results behind, more would cost a search for a comma in a table.
+"""
+
+import ast
+import re
+from collections.abc import Callable, Iterable, Iterator
+from fnmatch import fnmatch
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.closure import ROOT, closure
+
+STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+SCALES = ("demo", "study", "paper")
+EXPENSIVE = ("search", "search_ablation", "derive", "random_cell", "retrain_cifar10", "retrain_cifar100")
+SCRIPTS = sorted(path for path in (ROOT / "stages").glob("*.py") if path.name != "__init__.py")
+NAS = sorted(path for path in (ROOT / "eoinas" / "nas").glob("*.py") if path.name != "__init__.py")
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:dvc")  # DVC's own, from building its graph
+ALLOWED_IN_NAS = {"torch", "typing", "collections", "eoinas.genotype"}
+
+
+def command(name: str) -> tuple[str, list[str]]:
+    """The module that a stage runs, and its arguments as they stand in dvc.yaml."""
+    words = STAGES[name]["cmd"].split()
+    assert words[:2] == ["python", "-m"], f"{name}: cmd must be `python -m stages.X ...`"
+    return words[2], words[3:]
+
+
+def code(name: str) -> list[str]:
+    """The .py deps of a stage."""
+    return [dep for dep in STAGES[name]["deps"] if dep.endswith(".py")]
+
+
+def difference(listed: Iterable[str], needed: set[str]) -> list[str]:
+    """What is wrong with a stage's code deps, a line each; empty if nothing is."""
+    listed = list(listed)
+    twice = {path for path in listed if listed.count(path) > 1}
+    lines = [f"missing: {path}" for path in sorted(needed - set(listed))]
+    lines += [f"not imported: {path}" for path in sorted(set(listed) - needed)]
+    return lines + [f"twice: {path}" for path in sorted(twice)]
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Every module that a file imports, ``a.b`` for ``from a import b`` too."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+# The closure itself.
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Callable[[str], set[str]]:
+    """Writes the given stage beside a few modules and returns its closure."""
+    for package in ("stages", "eoinas", "eoinas/deep"):
+        (tmp_path / package).mkdir()
+        (tmp_path / package / "__init__.py").touch()
+    (tmp_path / "eoinas/params.py").write_text("import yaml\n")
+    (tmp_path / "eoinas/deep/one.py").write_text("from eoinas.deep.two import name\n")
+    (tmp_path / "eoinas/deep/two.py").write_text("from eoinas import params\nfrom eoinas.deep import one\n")
+
+    def write(text: str) -> set[str]:
+        (tmp_path / "stages/example.py").write_text(text)
+        return closure("stages.example", tmp_path)
+
+    write.root = tmp_path
+    return write
+
+
+DEEP = {"eoinas/deep/one.py", "eoinas/deep/two.py", "eoinas/params.py"}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("import json\nimport torch.nn\n", set()),
+        ("from eoinas import params\n", {"eoinas/params.py"}),
+        ("from eoinas.params import read as load\n", {"eoinas/params.py"}),
+        ("import eoinas.params\n", {"eoinas/params.py"}),
+        ("from eoinas.deep import one, two as second\n", DEEP),
+        ("import eoinas.deep.two\n", DEEP),
+        ("def f():\n    if True:\n        from eoinas.deep import one\n", DEEP),
+        ("from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from eoinas import params\n", {"eoinas/params.py"}),
+        ("from importlib.metadata import version\n", set()),
+    ],
+)
+def test_closure(project: Callable[[str], set[str]], text: str, expected: set[str]) -> None:
+    assert project(text) == expected | {"stages/example.py"}
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("from . import other\n", "relative"),
+        ("from eoinas import absent\n", "no module"),
+        ("import eoinas.absent\n", "no module"),
+        ("from eoinas.deep import *\n", "no module"),
+        ("import importlib\n", "cannot be followed"),
+        ("from importlib import import_module\n", "cannot be followed"),
+        ("__import__('eoinas.params')\n", "cannot be followed"),
+    ],
+)
+def test_closure_refuses_what_it_cannot_follow(project: Callable[[str], set[str]], text: str, reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        project(text)
+
+
+def test_closure_of_nothing(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="no module"):
+        closure("stages.absent", tmp_path)
+
+
+def test_closure_counts_an_init_that_holds_something(project: Callable[[str], set[str]]) -> None:
+    (project.root / "eoinas/__init__.py").write_text("from eoinas.deep import two\n")
+    assert project("import eoinas.params\n") == DEEP | {"eoinas/__init__.py", "stages/example.py"}
+
+
+# dvc.yaml against it.
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_code_deps_are_the_closure(name: str) -> None:
+    module, _ = command(name)
+    assert not difference(code(name), closure(module)), f"{name}: `python -m tests.closure {module}` prints the right list"
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_a_wrong_dep_is_noticed(name: str) -> None:
+    listed, needed = code(name), closure(command(name)[0])
+    for path in listed:
+        assert difference([other for other in listed if other != path], needed) == [f"missing: {path}"]
+    assert difference([*listed, "eoinas/absent.py"], needed) == ["not imported: eoinas/absent.py"]
+    assert difference([*listed, listed[0]], needed) == [f"twice: {listed[0]}"]
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_command_gives_every_axis_in_order(name: str) -> None:
+    module, arguments = command(name)
+    tree = ast.parse((ROOT / module.replace(".", "/")).with_suffix(".py").read_text(encoding="utf-8"))
+    (main,) = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "main"]
+    assert len(arguments) == len(main.args.args)
+    axes = [found.group(1) for found in map(re.compile(r"\$\{item\.(\w+)\}").fullmatch, arguments) if found]
+    assert axes == list(STAGES[name]["matrix"])
+    assert axes[0] == "scale"
+    assert STAGES[name]["matrix"]["scale"] == ["${scale}"]
+
+
+@pytest.mark.parametrize("name", [name for name in STAGES if name != "check_params"])
+def test_blocks_that_a_script_loads_are_its_params(name: str) -> None:
+    tree = ast.parse((ROOT / command(name)[0].replace(".", "/")).with_suffix(".py").read_text(encoding="utf-8"))
+    loads = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and ast.unparse(node.func) == "params.load"]
+    listed = [entry for entry in STAGES[name].get("params", []) if entry.startswith("${item.scale}")]
+    assert sorted(listed) == sorted(f"${{item.scale}}.{ast.literal_eval(load.args[2])}" for load in loads)
+
+
+def test_every_parameter_is_used() -> None:
+    used = {entry for name, stage in STAGES.items() if name != "check_params" for entry in stage.get("params", [])}
+    assert {name for name in PARAMS if name not in SCALES} - {"scale"} <= used  # the scale is every matrix's first axis
+    for scale in SCALES:
+        assert {f"${{item.scale}}.{block}" for block in PARAMS[scale]} <= used
+
+
+def test_check_params_sees_everything() -> None:
+    assert {*PARAMS} - {*SCALES} | {"${item.scale}"} == set(STAGES["check_params"]["params"])
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
+def test_script_is_short_and_used(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 60
+    assert f"stages.{path.stem}" in {command(name)[0] for name in STAGES}
+
+
+# Firewalls in the code.
+
+
+@pytest.mark.parametrize("name", EXPENSIVE)
+def test_reports_cost_no_training(name: str) -> None:
+    for path in closure(command(name)[0]):
+        assert not path.startswith(("eoinas/report/", "eoinas/metrics/")), f"{name} imports {path}"
+
+
+def test_metrics_are_for_complexity_alone() -> None:
+    users = {name for name in STAGES if any(path.startswith("eoinas/metrics/") for path in closure(command(name)[0]))}
+    assert users == {"complexity"}
+
+
+def test_inits_are_empty() -> None:
+    inits = [path for package in ("eoinas", "stages") for path in (ROOT / package).rglob("__init__.py")]
+    assert len(inits) >= 7
+    assert [path for path in inits if path.stat().st_size] == []
+
+
+def test_packages_have_an_init() -> None:
+    folders = {path.parent for package in ("eoinas", "stages") for path in (ROOT / package).rglob("*.py")}
+    assert [folder for folder in folders if not (folder / "__init__.py").is_file()] == []
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_dvc_is_not_imported(name: str) -> None:
+    found = {module for path in closure(command(name)[0]) for module in imports(ROOT / path)}
+    assert not {module for module in found if re.match(r"dvc(live)?\b", module)}
+
+
+@pytest.mark.parametrize("path", NAS, ids=lambda path: path.stem)
+def test_method_is_functions_of_tensors(path: Path) -> None:
+    allowed = re.compile("(" + "|".join(map(re.escape, sorted(ALLOWED_IN_NAS))) + r")(\.|$)")
+    assert [module for module in imports(path) if not allowed.match(module) or module == "torch.nn"] == []
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    used |= {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    assert not used & {"Module", "Parameter", "device", "cuda", "save", "load", "open", "print"}
+
+
+# The expanded graph.
+
+
+class Graph:
+    """What DVC makes of dvc.yaml at one scale."""
+
+    def __init__(self, index: object):
+        self._graph = index.graph
+        self._stages = {stage.name: stage for stage in index.stages}
+        self.names = set(self._stages)
+
+    def matching(self, *patterns: str) -> set[str]:
+        """Names of the stages, as shell patterns."""
+        return {name for name in self.names for pattern in patterns if fnmatch(name, pattern)}
+
+    def params(self, name: str) -> set[str]:
+        """Keys of params.yaml on which a stage depends."""
+        return {key for dep in self._stages[name].deps for key in getattr(dep, "params", ())}
+
+    def deps(self, name: str) -> set[str]:
+        """Files and folders on which a stage depends."""
+        return {dep.def_path for dep in self._stages[name].deps}
+
+    def before(self, name: str) -> set[str]:
+        """All stages that a stage needs, itself excepted."""
+        return self._reach({name}, self._graph.successors)
+
+    def after(self, names: set[str], through: Callable[[str], bool] = lambda name: True) -> set[str]:
+        """All stages that need one of ``names``; a stage that fails ``through`` is reached and not passed."""
+        return self._reach(names, self._graph.predecessors, through)
+
+    def _reach(self, names: set[str], step: Callable, through: Callable[[str], bool] = lambda name: True) -> set[str]:
+        waiting, found = set(names), set()
+        while waiting:
+            name = waiting.pop()
+            if name in names or through(name):
+                new = {stage.name for stage in step(self._stages[name])} - found
+                found |= new
+                waiting |= new
+        return found - names
+
+
+@pytest.fixture(scope="module", params=SCALES)
+def graph(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Graph]:
+    """The scale and its graph, built in an empty folder: DVC needs neither code nor results for it."""
+    dvc = pytest.importorskip("dvc.repo")
+    folder = tmp_path_factory.mktemp(request.param)
+    (folder / "dvc.yaml").write_text((ROOT / "dvc.yaml").read_text(encoding="utf-8"), encoding="utf-8")
+    (folder / "params.yaml").write_text(yaml.safe_dump({**PARAMS, "scale": request.param}), encoding="utf-8")
+    with dvc.Repo.init(str(folder), no_scm=True) as repo:
+        return request.param, Graph(repo.index)
+
+
+def test_stages_are_one_scale_and_complete(graph: tuple[str, Graph]) -> None:
+    scale, stages = graph
+    seeds, runs = len(PARAMS["search_seeds"]), len(PARAMS["retrain_runs"])
+    for pattern, count in {
+        "search@*": seeds,
+        "search_ablation@*": 2 * seeds,
+        "derive@*": 3 * seeds,
+        "random_cell@*": seeds,
+        "select_genotype@*": 4,
+        "retrain_cifar10@*": runs * len(PARAMS["entries"]["cifar10"]),
+        "retrain_cifar100@*": runs * len(PARAMS["entries"]["cifar100"]),
+    }.items():
+        assert len(stages.matching(pattern)) == count, pattern
+    assert stages.names == stages.matching(f"*@{scale}", f"*@{scale}-*")
+
+
+def test_report_needs_every_stage(graph: tuple[str, Graph]) -> None:
+    scale, stages = graph
+    report = f"report@{scale}"
+    assert stages.names - stages.before(report) - {report} <= {f"check_params@{scale}"}
+
+
+def test_lambda_costs_the_indicator_alone(graph: tuple[str, Graph]) -> None:
+    scale, stages = graph
+    dependent = {name for name in stages.names if "lambda" in stages.params(name)}
+    searches = stages.matching(f"search@{scale}-eoinas-*")
+    assert len(searches) == len(PARAMS["search_seeds"])
+    # The output of check_params is constant, so that nothing after it is run again.
+    assert dependent == searches | {f"check_params@{scale}", f"report@{scale}"}
+    spared = stages.matching("search_ablation@*", "derive@*-baseline-*", "derive@*-sss-*", "random_cell@*")
+    spared |= stages.matching(*(f"select_genotype@*-{variant}" for variant in ("baseline", "sss", "random")))
+    assert spared
+    assert not spared & stages.after(searches)
+
+
+def test_what_follows_the_searches_of_the_indicator(graph: tuple[str, Graph]) -> None:
+    scale, stages = graph
+    reports = stages.matching("table_*", "fig_*", "report@*")
+    # `entries` writes a file for each network, and DVC trains only those again whose file changed.
+    reached = stages.after(stages.matching(f"search@{scale}-eoinas-*"), lambda name: not name.startswith("entries@"))
+    assert reached - reports == stages.matching("derive@*-eoinas-*", "select_genotype@*-eoinas", "entries@*")
+
+
+def test_training_needs_its_cell_and_not_the_search(graph: tuple[str, Graph]) -> None:
+    _, stages = graph
+    trainings = stages.matching("retrain_*")
+    assert trainings
+    for name in trainings:
+        deps = stages.deps(name)
+        assert not [dep for dep in deps if "/search/" in dep or "/derive/" in dep], name
+        assert [dep for dep in deps if "/entries/" in dep], name
