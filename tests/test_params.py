@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from eoinas import params
+from eoinas.data.images import SplitParams
 from eoinas.errors import InputError
 from eoinas.train import classify, search_cifar
 from stages import check_params
@@ -142,7 +143,7 @@ def test_runs_and_entries_of_the_paper() -> None:
     assert (len(top.search_seeds), len(top.retrain_runs)) == (4, 10)
     assert all(entry.cutout == 16 for data in top.entries.values() for name, entry in data.items() if name.endswith("_cutout"))
     assert {name: entry.cutout for name, entry in top.entries["cifar10"].items()}["eoinas"] == 0
-    settings = params.load(search_cifar.SplitParams, "paper", "split")
+    settings = params.load(SplitParams, "paper", "split")
     assert settings.halves == "balanced"
 
 

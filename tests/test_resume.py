@@ -1,0 +1,202 @@
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from eoinas import checkpoint
+from eoinas.data import images as image_data
+from eoinas.data import imageset
+from eoinas.nas import derive
+from eoinas.train import classify
+from tests import test_search as small
+
+ROOT = Path(__file__).parent.parent
+EVERY_STEP = 1e-9  # minutes
+
+
+class Killed(Exception):
+    """What a test raises instead of a kill."""
+
+
+class Dying(checkpoint.Checkpoint):
+    """Saves after every step and dies right after the step ``last``."""
+
+    def __init__(self, last: int | None):
+        super().__init__("small", "a" * 64, EVERY_STEP)
+        self._left = last
+
+    def offer(self, state) -> None:
+        super().offer(state)
+        if self._left is not None:
+            self._left -= 1
+            if self._left == 0:
+                raise Killed
+
+
+@pytest.fixture(autouse=True)
+def in_an_empty_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DVC_ROOT", raising=False)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def interrupted(work, stops: tuple[int, ...]):
+    """What ``work(states)`` gives after it was killed after ``stops[0]`` steps, again ``stops[1]`` later, and so on."""
+    for last in stops:
+        with pytest.raises(Killed), Dying(last) as states:
+            work(states)
+        torch.rand(3)  # a new process has another global generator
+    with Dying(None) as states:
+        return work(states)
+
+
+SEARCH = {"epochs": 5, "warmup": 1, "skip_dropout": 0.2, "redraw": True, "channels_last": True}  # prunes after epochs 2 to 5
+
+
+def searched(states) -> tuple:
+    return small.run(states=states, **SEARCH)
+
+
+@pytest.fixture(scope="module")
+def undisturbed() -> tuple:
+    return searched(small.NoCheckpoint())
+
+
+# Two steps an epoch: 1 in the warm-up, 2 its end, 3 mid-epoch, 4 the last step before the first prune, 5 the first after it.
+@pytest.mark.parametrize("stops", [(1,), (2,), (3,), (4,), (5,), (10,), (1, 1, 1), (4, 1, 5)])
+def test_a_resumed_search_is_the_undisturbed_one_to_the_bit(undisturbed, stops: tuple[int, ...]) -> None:
+    weights, result = interrupted(searched, stops)
+    assert small.same(weights, undisturbed[0])
+    assert small.same(result.trace, undisturbed[1].trace)
+    assert result.log.rows == undisturbed[1].log.rows
+    assert not list(Path(".scratch").iterdir())
+
+
+def test_a_search_resumed_from_the_older_state_is_the_same(undisturbed) -> None:
+    with pytest.raises(Killed), Dying(5) as states:
+        searched(states)
+    (newest,) = Path(".scratch").glob("*/newest.pt")
+    newest.write_bytes(newest.read_bytes()[:-100])
+    with Dying(None) as states:
+        weights, result = searched(states)
+    assert small.same(weights, undisturbed[0])
+    assert small.same(result.trace, undisturbed[1].trace)
+
+
+def test_a_finished_part_is_not_run_again(monkeypatch) -> None:
+    steps = []
+    weight_step = small.search.weight_step
+    monkeypatch.setattr(small.search, "weight_step", lambda *args: steps.append(args[3:5]) or weight_step(*args))
+    interrupted(searched, (3, 2))
+    assert steps == [(epoch, step) for epoch in range(1, 6) for step in range(2)]
+
+
+def test_seconds_of_killed_runs_count() -> None:
+    with pytest.raises(Killed), Dying(4) as states:
+        searched(states)
+    with Dying(None) as states:
+        spent = states.load()["seconds"]
+        assert searched(states)[1].log.seconds > spent > 0
+
+
+# Training
+
+
+RETRAIN = classify.RetrainParams(
+    **{**small.PAPER["retrain"], "C": 2, "layers": 3, "epochs": 3, "batch_size": 6, "learning_rate": 0.05}
+)
+CELL = derive.random(torch.Generator().manual_seed(0))
+
+
+def trained(states) -> classify.Result:
+    images = image_data.standard_split(small.data(size=16), torch.device("cpu"))
+    return classify.train(CELL, images, RETRAIN, 8, 0, "small", states)
+
+
+@pytest.fixture(scope="module")
+def undisturbed_training() -> classify.Result:
+    return trained(small.NoCheckpoint())
+
+
+# Three steps an epoch: 1 and 2 in the first, 3 at its end, before the evaluation, 4 after it, 9 at the very end.
+@pytest.mark.parametrize("stops", [(1,), (2,), (3,), (4,), (9,), (1, 1, 1, 1), (3, 3)])
+def test_a_resumed_training_is_the_undisturbed_one_to_the_bit(undisturbed_training, stops: tuple[int, ...]) -> None:
+    found = interrupted(trained, stops)
+    assert small.same(found.network.state_dict(), undisturbed_training.network.state_dict())
+    assert torch.equal(found.predictions, undisturbed_training.predictions)
+    assert found.wrong == undisturbed_training.wrong
+    assert found.log.rows == undisturbed_training.log.rows
+
+
+def test_training_follows_its_seed(undisturbed_training) -> None:
+    images = image_data.standard_split(small.data(size=16), torch.device("cpu"))
+    for seed, equal in ((0, True), (1, False)):
+        found = classify.train(CELL, images, RETRAIN, 8, seed, "small", small.NoCheckpoint())
+        assert small.same(found.network.state_dict(), undisturbed_training.network.state_dict()) is equal
+
+
+# The stage as a process
+
+
+def project(folder: Path) -> None:
+    """A copy of the project with a search that takes a few seconds, and its data."""
+    for name in ("eoinas", "stages"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    values = yaml.safe_load((ROOT / "params.yaml").read_text())
+    values["demo"]["search"].update(C=2, batch_size=4, epoch_images=32, epochs=9, warmup=2, prune_every=1, channels_last=False)
+    (folder / "params.yaml").write_text(yaml.safe_dump(values))
+    imageset.save(folder / "data/prepared/demo/cifar10", small.data(train=160), "tests")
+
+
+def start(folder: Path) -> subprocess.Popen:
+    environment = {name: value for name, value in os.environ.items() if name != "DVC_ROOT"} | {"OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "stages.search", "demo", "eoinas", "0"]
+    return subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def outputs(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in (folder / "results/demo/search/eoinas/0").iterdir()}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="signals as on Linux")
+def test_a_search_that_got_sigterm_goes_on_and_ends_in_the_same_bytes(tmp_path) -> None:
+    project(tmp_path)
+    process = start(tmp_path)
+    for line in process.stdout:
+        if "epoch 4/" in line:
+            process.send_signal(signal.SIGTERM)
+            break
+    out, error = process.communicate(timeout=60)
+    assert process.returncode == 128 + signal.SIGTERM == 143, error
+    assert error == "stopped: demo-search-eoinas-0: state saved, the next run goes on from here\n"
+    assert "epoch 9/" not in out
+    assert not (tmp_path / "results").exists()
+    resumed = start(tmp_path)
+    out, error = resumed.communicate(timeout=60)
+    assert resumed.returncode == 0, error
+    assert "goes on from " in error
+    assert "epoch 3/9" not in out
+    assert list((tmp_path / ".scratch").iterdir()) == []
+    found = outputs(tmp_path)
+    assert set(found) == {"supernet.safetensors", "history.csv", "trace.npz"}
+    shutil.rmtree(tmp_path / "results")
+    undisturbed = start(tmp_path)
+    out, error = undisturbed.communicate(timeout=60)
+    assert (undisturbed.returncode, error) == (0, ""), error
+    assert found == outputs(tmp_path)
+    with np.load(tmp_path / "results/demo/search/eoinas/0/trace.npz") as trace:
+        assert (trace["alive_final"].sum(-1) == 1).all()
