@@ -1,0 +1,367 @@
+import importlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from eoinas import checkpoint, genotype, runtime
+from eoinas.data import imageset
+from eoinas.metrics import complexity
+from tests import test_search as small
+
+ROOT = Path(__file__).parent.parent
+SEARCH = {"C": 2, "layers": 3, "batch_size": 8, "epoch_images": 16, "epochs": 4, "warmup": 1, "prune_every": 2}
+RETRAIN = {"C": 2, "layers": 3, "epochs": 2, "batch_size": 8, "epoch_images": 16, "eval_batch_size": 400}
+ENTRIES = {
+    "cifar10": {
+        "ours": {"genotype": "eoinas", "cutout": 16},
+        "published": {"genotype": "data/genotypes/eoinas_cifar.json", "cutout": 0},
+    },
+    "cifar100": {"random": {"genotype": "random", "cutout": 16}},
+}
+
+
+def write_params(folder: Path, **changes: object) -> None:
+    """params.yaml of a project that runs in seconds; ``changes`` are of its top level."""
+    values = yaml.safe_load((ROOT / "params.yaml").read_text())
+    demo = values["demo"]
+    demo["search"].update(SEARCH)
+    demo["retrain"].update(RETRAIN)
+    demo["derive"]["short"].update({**RETRAIN, "epochs": 1})
+    demo["cifar100"].update(digits_train=200, digits_test=100)
+    values.update(search_seeds=[0, 3], retrain_runs=[0], entries=ENTRIES)
+    values.update(changes)
+    (folder / "params.yaml").write_text(yaml.safe_dump(values))
+
+
+def run(stage: str, *arguments: str) -> None:
+    importlib.import_module(f"stages.{stage}").main(*arguments)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> Path:
+    """A project in which the whole classification half ran, once."""
+    folder = tmp_path_factory.mktemp("project")
+    shutil.copytree(ROOT / "data/genotypes", folder / "data/genotypes")
+    write_params(folder)
+    before, root = Path.cwd(), os.environ.pop("DVC_ROOT", None)
+    os.chdir(folder)
+    try:
+        run("check_params", "demo")
+        run("data_cifar10", "demo")
+        run("data_cifar100", "demo")
+        for seed in ("0", "3"):
+            run("search", "demo", "eoinas", seed)
+            run("derive", "demo", "eoinas", seed)
+            run("random_cell", "demo", seed)
+        for variant in ("eoinas", "random"):
+            run("select_genotype", "demo", variant)
+        run("entries", "demo")
+        run("complexity", "demo")
+        for data, names in ENTRIES.items():
+            for name in names:
+                run("retrain", "demo", data, name, "0")
+    finally:
+        os.chdir(before)
+        torch.use_deterministic_algorithms(False)
+        if root is not None:
+            os.environ["DVC_ROOT"] = root
+    return folder
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch) -> Path:
+    """A fresh project with small params.yaml, entered."""
+    write_params(tmp_path)
+    shutil.copytree(ROOT / "data/genotypes", tmp_path / "data/genotypes")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DVC_ROOT", raising=False)
+    return tmp_path
+
+
+def read(path: Path) -> object:
+    return json.loads(path.read_text())
+
+
+def test_every_stage_leaves_its_outputs_and_nothing_else(finished) -> None:
+    found = {
+        str(path.relative_to(finished / "results/demo")) for path in (finished / "results/demo").rglob("*") if path.is_file()
+    }
+    expected = {"params_checked.txt", "complexity.json"}
+    for seed in (0, 3):
+        expected |= {f"search/eoinas/{seed}/{name}" for name in ("supernet.safetensors", "history.csv", "trace.npz")}
+        expected |= {f"derive/{kind}/{seed}/{name}.json" for kind in ("eoinas", "random") for name in ("genotype", "score")}
+        expected |= {f"timing/search/eoinas/{seed}.json"}
+    expected |= {f"{kind}/{name}.json" for kind in ("genotypes", "selection") for name in ("eoinas", "random")}
+    for data, names in ENTRIES.items():
+        expected |= {f"entries/{data}/{name}.json" for name in names}
+        outputs = ("weights.safetensors", "history.csv", "predictions.npy", "result.json")
+        expected |= {f"retrain/{data}/{name}/0/{output}" for name in names for output in outputs}
+    assert found == expected
+    assert list((finished / ".scratch").iterdir()) == []
+    assert not list(finished.rglob("*.part"))
+
+
+def test_the_best_seed_is_selected(finished) -> None:
+    results = finished / "results/demo"
+    for variant, by in (("eoinas", "supernet"), ("random", "retrain")):
+        scores = {seed: read(results / f"derive/{variant}/{seed}/score.json") for seed in (0, 3)}
+        chosen = read(results / f"selection/{variant}.json")
+        assert chosen["scores"] == {str(seed): score["accuracy"] for seed, score in scores.items()}
+        assert chosen["seed"] == max(scores, key=lambda seed: scores[seed]["accuracy"])
+        assert chosen["by"] == scores[0]["by"] == by
+        cell = results / f"derive/{variant}/{chosen['seed']}/genotype.json"
+        assert cell.read_bytes() == (results / f"genotypes/{variant}.json").read_bytes()
+
+
+def test_entries_hold_their_cells(finished) -> None:
+    results = finished / "results/demo"
+    assert read(results / "entries/cifar10/ours.json")["cell"] == read(results / "genotypes/eoinas.json")
+    assert read(results / "entries/cifar100/random.json")["cell"] == read(results / "genotypes/random.json")
+    published = read(results / "entries/cifar10/published.json")
+    assert published["cell"] == read(finished / "data/genotypes/eoinas_cifar.json")
+    assert published["cutout"] == 0
+
+
+def test_result_counts_the_wrong_predictions(finished) -> None:
+    for data in ENTRIES:
+        labels = np.load(finished / f"data/prepared/demo/{data}/test_labels.npy")
+        for name in ENTRIES[data]:
+            folder = finished / f"results/demo/retrain/{data}/{name}/0"
+            result, predictions = read(folder / "result.json"), np.load(folder / "predictions.npy")
+            assert (result["wrong"], result["images"], result["epochs"]) == ((predictions != labels).sum(), len(labels), 2)
+            assert result["best_wrong"] <= result["wrong"]
+            assert result["data"]["source"] == "digits"
+            rows = (folder / "history.csv").read_text().splitlines()
+            assert float(rows[-1].split(",")[-1]) == pytest.approx(result["wrong"] / len(labels), rel=1e-5)
+
+
+def test_complexity_is_of_the_retrained_network(finished) -> None:
+    found = read(finished / "results/demo/complexity.json")
+    assert {data: set(names) for data, names in found.items()} == {data: set(names) for data, names in ENTRIES.items()}
+    cell = genotype.load(finished / "data/genotypes/eoinas_cifar.json")
+    size = np.load(finished / "data/prepared/demo/cifar10/train_images.npy").shape[-1]
+    assert found["cifar10"]["published"] == complexity.of_classifier(cell, 2, 3, 10, size)
+
+
+def test_search_cost_has_days_and_device(finished) -> None:
+    cost = read(finished / "results/demo/timing/search/eoinas/0.json")
+    assert set(cost) == {"days", "device"}
+    assert 0 <= cost["days"] < 0.1
+
+
+def test_running_again_gives_the_same_bytes(finished, project, monkeypatch) -> None:
+    for name in ("data/prepared", "results/demo/entries"):
+        shutil.copytree(finished / name, project / name)
+    monkeypatch.setattr(runtime, "device", lambda: torch.device("cpu"))
+    run("random_cell", "demo", "3")
+    run("retrain", "demo", "cifar10", "ours", "0")
+    for name in ("derive/random/3", "retrain/cifar10/ours/0"):
+        paths = sorted((project / "results/demo" / name).iterdir())
+        assert len(paths) >= 2
+        assert all(path.read_bytes() == (finished / "results/demo" / name / path.name).read_bytes() for path in paths)
+
+
+def test_derive_by_a_short_training(finished, project, monkeypatch) -> None:
+    values = yaml.safe_load(Path("params.yaml").read_text())
+    values["demo"]["derive"]["by"] = "retrain"
+    Path("params.yaml").write_text(yaml.safe_dump(values))
+    for name in ("data/prepared", "results/demo/search"):
+        shutil.copytree(finished / name, project / name)
+    monkeypatch.setattr(runtime, "device", lambda: torch.device("cpu"))
+    run("derive", "demo", "eoinas", "3")
+    found = project / "results/demo/derive/eoinas/3"
+    assert read(found / "score.json")["by"] == "retrain"
+    assert (found / "genotype.json").read_bytes() == (finished / "results/demo/derive/eoinas/3/genotype.json").read_bytes()
+
+
+# Mistakes
+
+
+@pytest.fixture
+def refused(monkeypatch, capsys):
+    """Run a stage as the command line does; returns the one line that it ends with and sees that no output is left."""
+    monkeypatch.setattr(runtime, "_end_with_parent", lambda: None)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+
+    def call(stage: str, *arguments: str) -> str:
+        before = {path for path in Path().rglob("*") if path.is_file()}
+        monkeypatch.setattr(sys, "argv", [stage, *arguments])
+        with pytest.raises(SystemExit) as caught:
+            runtime.run(importlib.import_module(f"stages.{stage}").main)
+        torch.use_deterministic_algorithms(False)
+        assert isinstance(caught.value.code, str)  # Python prints it on stderr and exits with 1
+        assert "\n" not in caught.value.code
+        assert capsys.readouterr().err == ""
+        assert {path for path in Path().rglob("*") if path.is_file()} == before
+        return caught.value.code
+
+    return call
+
+
+ALL = {
+    "check_params": (),
+    "data_cifar10": (),
+    "data_cifar100": (),
+    "search": ("eoinas", "0"),
+    "derive": ("eoinas", "0"),
+    "random_cell": ("0",),
+    "retrain": ("cifar10", "ours", "0"),
+    "complexity": (),
+}
+
+
+@pytest.mark.parametrize("stage", ALL)
+def test_an_unknown_scale_is_refused(project, refused, stage: str) -> None:
+    assert refused(stage, "papier", *ALL[stage]) == "error: unknown scale 'papier'; one of demo, study, paper"
+
+
+@pytest.mark.parametrize(
+    ("stage", "arguments", "message"),
+    [
+        ("search", ("demo", "eoinass", "0"), "unknown variant 'eoinass'; one of baseline, sss, eoinas"),
+        ("derive", ("demo", "eoinass", "0"), "unknown variant 'eoinass'; one of baseline, sss, eoinas"),
+        ("search", ("demo", "eoinas", "one"), "'one' is not a seed"),
+        ("derive", ("demo", "eoinas", "-1"), "'-1' is not a seed"),
+        ("random_cell", ("demo", "1.5"), "'1.5' is not a seed"),
+        ("retrain", ("demo", "cifar10", "ours", ""), "'' is not a seed"),
+        ("search", ("demo", "eoinas", "0"), "data/prepared/demo/cifar10/meta.json: no such file"),
+        ("random_cell", ("demo", "0"), "data/prepared/demo/cifar10/meta.json: no such file"),
+        ("derive", ("demo", "eoinas", "0"), "results/demo/search/eoinas/0/trace.npz: no such file"),
+        ("select_genotype", ("demo", "eoinas"), "results/demo/derive/eoinas/0/score.json: no such file"),
+        ("select_genotype", ("demo", "eoinass"), "results/demo/derive/eoinass/0/score.json: no such file"),
+        ("entries", ("demo",), "results/demo/genotypes/eoinas.json: no such file"),
+        ("retrain", ("demo", "cifar10", "ours", "0"), "results/demo/entries/cifar10/ours.json: no such file"),
+        ("retrain", ("demo", "cifar12", "ours", "0"), "results/demo/entries/cifar12/ours.json: no such file"),
+        ("complexity", ("demo",), "data/prepared/demo/cifar10/meta.json: no such file"),
+    ],
+)
+def test_a_wrong_item_or_a_missing_input_is_named(project, refused, stage: str, arguments: tuple, message: str) -> None:
+    assert refused(stage, *arguments).startswith(f"error: {message}")
+
+
+@pytest.mark.parametrize("weight", [-0.1, float("nan"), "much", None])
+def test_a_bad_lambda_is_named(finished, project, refused, weight: object) -> None:
+    shutil.copytree(finished / "data/prepared", project / "data/prepared")
+    write_params(project, **{"lambda": weight})
+    assert refused("search", "demo", "eoinas", "0").startswith("error: params.yaml: lambda: ")
+    assert refused("check_params", "demo").startswith("error: params.yaml: lambda: ")
+
+
+def with_source(source: str, raw: str) -> None:
+    values = yaml.safe_load(Path("params.yaml").read_text())
+    values["demo"]["cifar10"].update(source=source, raw=raw, download=False)
+    Path("params.yaml").write_text(yaml.safe_dump(values))
+
+
+@pytest.mark.parametrize("source", ["cifar", "folder"])
+def test_a_missing_raw_folder_is_named(project, refused, source: str) -> None:
+    with_source(source, "nowhere")
+    assert "nowhere" in refused("data_cifar10", "demo")
+
+
+@pytest.mark.parametrize("check_md5", [True, False])
+def test_a_truncated_cifar_file_is_named(project, refused, check_md5: bool) -> None:
+    folder = project / "raw/cifar-10-batches-py"
+    folder.mkdir(parents=True)
+    for name in (*(f"data_batch_{i}" for i in range(1, 6)), "test_batch", "batches.meta"):
+        (folder / name).write_bytes(b"\x80\x02}q\x01(U\x04data")
+    with_source("cifar", "raw")
+    values = yaml.safe_load(Path("params.yaml").read_text())
+    values["demo"]["cifar10"]["check_md5"] = check_md5
+    Path("params.yaml").write_text(yaml.safe_dump(values))
+    message = refused("data_cifar10", "demo")
+    assert message.startswith("error: raw/cifar-10-batches-py/data_batch_1: ")
+    assert ("md5" in message) is check_md5
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda cell: cell["normal"].pop(), "normal must list 8 pairs"),
+        (lambda cell: cell["reduce"].__setitem__(0, ["sep_conv_9x9", 0]), r"reduce[0]: unknown operation 'sep_conv_9x9'"),
+        (lambda cell: cell["normal"].__setitem__(0, ["sep_conv_3x3", 2]), r"normal[0]: node 2 takes an input node from 0 to 1"),
+        (lambda cell: cell.pop("reduce_concat"), "a genotype has exactly the fields"),
+    ],
+)
+def test_a_genotype_that_does_not_fit_is_named(project, refused, spoil, message: str) -> None:
+    path = Path("data/genotypes/mine.json")
+    cell = read(ROOT / "data/genotypes/eoinas_cifar.json")
+    spoil(cell)
+    path.write_text(json.dumps(cell))
+    write_params(project, entries={"cifar10": {"mine": {"genotype": str(path), "cutout": 0}}})
+    found = refused("entries", "demo")
+    assert found.startswith("error: data/genotypes/mine.json: ")
+    assert message in found
+
+
+def test_a_genotype_that_is_neither_searched_nor_a_file_is_named(project, refused) -> None:
+    write_params(project, entries={"cifar10": {"mine": {"genotype": "eoinass", "cutout": 0}}})
+    assert refused("entries", "demo").startswith("error: params.yaml: entries.cifar10.mine.genotype: one of eoinas, ")
+
+
+def test_weights_of_another_supernet_are_refused(finished, project, refused) -> None:
+    for name in ("data/prepared", "results/demo/search"):
+        shutil.copytree(finished / name, project / name)
+    values = yaml.safe_load(Path("params.yaml").read_text())
+    values["demo"]["search"]["C"] = 3
+    Path("params.yaml").write_text(yaml.safe_dump(values))
+    message = refused("derive", "demo", "eoinas", "0")
+    assert message.startswith("error: results/demo/search/eoinas/0/supernet.safetensors: not the weights of this network")
+
+
+def test_two_of_the_same_stage_do_not_run_together(finished, project, refused, monkeypatch) -> None:
+    shutil.copytree(finished / "data/prepared", project / "data/prepared")
+    monkeypatch.setattr(checkpoint, "fingerprint", lambda *_: "a" * 64)
+    with suppress(KeyboardInterrupt), checkpoint.Checkpoint("demo-search-eoinas-0", "a" * 64, 1.0):
+        message = refused("search", "demo", "eoinas", "0")
+    assert message.startswith("error: demo-search-eoinas-0: another process works on this stage")
+
+
+def test_images_too_small_for_the_auxiliary_head_are_refused(finished, project, refused) -> None:
+    imageset.save("data/prepared/demo/cifar10", small.data(size=8), "tests")
+    shutil.copytree(finished / "results/demo/entries", project / "results/demo/entries")
+    assert "images of 8x8 are too small" in refused("retrain", "demo", "cifar10", "ours", "0")
+
+
+@pytest.mark.xfail(strict=True, raises=ValueError, reason="the auxiliary head cannot normalise one value a channel")
+def test_a_last_batch_of_one_image_can_be_trained_on(finished, project, monkeypatch) -> None:
+    monkeypatch.setattr(runtime, "device", lambda: torch.device("cpu"))
+    values = yaml.safe_load(Path("params.yaml").read_text())
+    values["demo"]["retrain"]["epoch_images"] = 9  # a batch of 8 and one of 1
+    Path("params.yaml").write_text(yaml.safe_dump(values))
+    for name in ("data/prepared", "results/demo/entries"):
+        shutil.copytree(finished / name, project / name)
+    run("retrain", "demo", "cifar10", "ours", "0")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (("data_cifar10", "papier"), "error: unknown scale 'papier'; one of demo, study, paper"),
+        (("data_cifar10",), "usage: python -m stages.data_cifar10 SCALE"),
+        (("select_genotype", "demo"), "usage: python -m stages.select_genotype SCALE VARIANT"),
+    ],
+)
+def test_a_mistake_on_the_command_line_is_one_line(project, arguments: tuple, line: str) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", f"stages.{arguments[0]}", *arguments[1:]]
+    found = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert (found.returncode, found.stdout, found.stderr) == (1, "", line + "\n")
