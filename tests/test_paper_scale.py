@@ -1,0 +1,61 @@
+"""Three steps of each network at the paper's size, with batches of eight."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from eoinas import runtime
+from eoinas.data import images as image_data
+from eoinas.genotype import parse
+from eoinas.metrics.complexity import parameters
+from eoinas.train import classify, search, search_cifar
+from tests import test_search as small
+
+pytestmark = pytest.mark.slow
+CELL = json.loads(Path(__file__).with_name("oracle.json").read_text())["cells"]["eoinas_cifar"]["genotype"]
+STEPS, BATCH = 3, 8
+
+
+def copy(network: torch.nn.Module) -> dict[str, torch.Tensor]:
+    return {name: value.detach().clone() for name, value in network.named_parameters()}
+
+
+def test_three_steps_of_the_search() -> None:
+    paper = {"batch_size": BATCH, "epoch_images": STEPS * BATCH, "epochs": 2, "warmup": 1, "prune_every": 2, "chain_step": 1}
+    settings = search_cifar.SearchCifarParams(**{**small.PAPER["search"], **paper})
+    assert (settings.C, settings.layers) == (16, 8)
+    images = image_data.halves(small.data(size=32, train=2 * STEPS * BATCH), small.SPLIT, torch.device("cpu"))
+    torch.manual_seed(runtime.seed_of(0, "init"))
+    before = copy(search_cifar.build(settings, 3))
+    network, result = search_cifar.run(images, settings, search.VARIANTS["eoinas"], 0.5, 0, "paper size", small.NoCheckpoint())
+    assert parameters(network) == 1_930_618 - 7 * (4 * 64 + 1)  # three classes instead of ten
+    moved = {name for name, value in copy(network).items() if not torch.equal(value, before[name])}
+    assert {"stem.0.weight", "classifier.weight", "classifier.bias"} <= moved
+    assert 0 < len(moved) < len(before)  # six paths do not draw every operation of every cell
+    assert all(value.isfinite().all() for value in network.parameters())
+    assert all(torch.tensor([row["train_loss"] for row in result.log.rows]).isfinite())
+    assert result.log.rows[1]["valid_loss"] > 0
+    assert abs(result.trace["alpha"][0]).max() > 0
+    assert result.trace["pruned"].shape == (1, 2, 14)
+
+
+def test_three_steps_of_the_retraining(monkeypatch) -> None:
+    paper = {"batch_size": BATCH, "eval_batch_size": BATCH, "epochs": 2, "epoch_images": 2 * BATCH}
+    settings = classify.RetrainParams(**{**small.PAPER["retrain"], **paper})
+    assert (settings.C, settings.layers, settings.drop_path, settings.auxiliary_weight) == (36, 20, 0.3, 0.4)
+    images = image_data.standard_split(small.data(size=32, train=2 * BATCH, test=BATCH), torch.device("cpu"))
+    torch.manual_seed(runtime.seed_of(0, "init"))
+    genotype = parse(CELL, "oracle.json")
+    before = copy(classify.NetworkCIFAR(genotype, 36, 20, 3, 32))
+    drops = []
+    keep_masks = classify.keep_masks
+    monkeypatch.setattr(classify, "keep_masks", lambda *args: drops.append(args[2]) or keep_masks(*args))
+    result = classify.train(genotype, images, settings, 16, 0, "paper size", small.NoCheckpoint())
+    assert drops == [0, 0, 0.15, 0.15]
+    still = [name for name, value in copy(result.network).items() if torch.equal(value, before[name])]
+    assert still == []
+    assert all(value.isfinite().all() for value in result.network.parameters())
+    assert all(torch.tensor([row["train_loss"] for row in result.log.rows]).isfinite())
+    assert result.predictions.shape == (BATCH,)
