@@ -149,6 +149,17 @@ def test_training_follows_its_seed(undisturbed_training) -> None:
         assert small.same(found.network.state_dict(), undisturbed_training.network.state_dict()) is equal
 
 
+def test_the_auxiliary_loss_counts_with_its_weight() -> None:
+    def first_loss(weight: float) -> float:
+        images = image_data.standard_split(small.data(size=16), torch.device("cpu"))
+        settings = RETRAIN.model_copy(update={"auxiliary_weight": weight, "epochs": 1, "batch_size": 16})
+        return classify.train(CELL, images, settings, 0, 0, "small", small.NoCheckpoint()).log.rows[0]["train_loss"]
+
+    without, half, whole = first_loss(1e-12), first_loss(0.5), first_loss(1.0)
+    assert half - without == pytest.approx(whole - half, rel=1e-4)
+    assert half - without > 0.1
+
+
 # The stage as a process
 
 

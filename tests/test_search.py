@@ -133,17 +133,15 @@ def test_trace_obeys_the_equations(usual) -> None:
     assert trace["X"][0][trace["alive"][0]] == pytest.approx(0.5)  # the first step has nothing to compare with
 
 
-def test_chain_of_the_trace_follows_the_indicator(usual) -> None:
+def test_chain_of_the_trace_follows_the_indicator() -> None:
     """Q moves between two steps as I did, where I is taken anew on the survivors of a prune (choice A6)."""
-    trace = usual[1].trace
-    moved = trace["Q"][1][..., 0, 0] - trace["Q"][0][..., 0, 0]
-    moved = moved[trace["alive"][1]]
-    assert set(np.round(moved.astype(float), 4)) <= {-0.02, 0.0, 0.02}
-    assert (moved > 0).any()  # without the new indicator every survivor would have risen
-    assert (moved < 0).any()
-    plain = run(recompute_after_prune=False, epochs=4)[1].trace
-    rose = (plain["Q"][1] - plain["Q"][0])[..., 0, 0][plain["alive"][1]]
-    assert (rose > 0).mean() > (moved > 0).mean()
+    rises = []
+    for recompute in (True, False):
+        trace = run(epochs=3, recompute_after_prune=recompute)[1].trace
+        moved = (trace["Q"][1] - trace["Q"][0])[..., 0, 0][trace["alive"][1]]
+        assert set(np.round(moved.astype(float), 4)) <= {-0.02, 0.0, 0.02}
+        rises.append((moved > 0).mean())
+    assert 0 < rises[0] < rises[1]  # without the new indicator survivors rise mechanically
 
 
 def test_history_has_a_row_an_epoch(usual) -> None:
