@@ -29,7 +29,7 @@ def fingerprint(parameters: object, inputs: Iterable[Path | str]) -> str:
     code = sorted(
         module.__file__
         for name, module in list(sys.modules.items())
-        if name.partition(".")[0] in ("eoinas", "stages") and getattr(module, "__file__", None)
+        if name.partition(".")[0] in ("eoinas", "stages", "__main__") and getattr(module, "__file__", None)
     )
     parts = [json.dumps(parameters, sort_keys=True), torch.__version__]
     for path in map(Path, inputs):

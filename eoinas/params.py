@@ -113,18 +113,30 @@ def top() -> Top:
     return build(Top, read(), "")
 
 
+def block(scale: str) -> dict:
+    """All that stands under a scale.
+
+    Raises:
+        InputError: there is no such scale.
+    """
+    if scale not in Scale.__args__:
+        raise InputError(f"unknown scale '{scale}'; one of {', '.join(Scale.__args__)}")
+    values = read().get(scale)
+    if not isinstance(values, dict):
+        raise InputError(f"{FILE}: {scale} must be a block of parameters")
+    return values
+
+
 def load(section: type[T], scale: str, name: str) -> T:
     """The block ``<scale>.<name>`` as ``section``.
 
     Raises:
         InputError: as ``build``, or there is no such scale or block.
     """
-    values = read()
-    if scale not in Scale.__args__:
-        raise InputError(f"unknown scale '{scale}'; one of {', '.join(Scale.__args__)}")
-    if not isinstance(values.get(scale), dict) or name not in values[scale]:
+    values = block(scale)
+    if name not in values:
         raise InputError(f"{FILE}: {scale}.{name} is missing")
-    return build(section, values[scale][name], f"{scale}.{name}")
+    return build(section, values[name], f"{scale}.{name}")
 
 
 def seed(text: str) -> int:
@@ -151,7 +163,7 @@ def choice(text: str, known: Iterable[str], what: str) -> str:
 
 def known_blocks(scale: str, names: Iterable[str]) -> None:
     """Raise InputError where the scale has a block that no stage reads."""
-    for name in read().get(scale) or {}:
+    for name in block(scale):
         if name not in names:
             raise InputError(f"{FILE}: {scale}.{name}: is not a known parameter; the blocks are {', '.join(names)}")
 

@@ -26,8 +26,7 @@ class RunLog:
     def restore(self, rows: list[dict], seconds: float, steps: int) -> None:
         """Go on where a killed run was: its history, the seconds it had spent, and the steps done of the present epoch."""
         self.rows, self._before = rows, seconds
-        self._bar.initial = len(rows) * self._steps + steps
-        self._bar.reset()
+        self._bar.initial = self._bar.n = self._bar.last_print_n = len(rows) * self._steps + steps
 
     @property
     def seconds(self) -> float:

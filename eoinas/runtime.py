@@ -97,9 +97,17 @@ def generator(seed: int, *purpose: str | int) -> torch.Generator:
     return torch.Generator().manual_seed(seed_of(seed, *purpose))
 
 
-def device() -> torch.device:
-    """The device that a stage works on, with torch set to reproducible arithmetic."""
+def device(cpu_threads: int) -> torch.device:
+    """The device that a stage works on, with torch set to reproducible arithmetic.
+
+    Args:
+        cpu_threads: of one operation on a CPU, 0 for torch's default. The order of sums depends on it, and small networks are
+            fastest on one.
+    """
     import torch
+
+    if cpu_threads:
+        torch.set_num_threads(cpu_threads)
 
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is deterministic only with a fixed workspace
     torch.use_deterministic_algorithms(True)

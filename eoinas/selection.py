@@ -1,12 +1,10 @@
-"""Choice A12 of the best seed, and the entries of params.yaml resolved to cells."""
+"""Choice A12: the best of the seeds."""
 
 from collections.abc import Mapping
 from pathlib import Path
 
-from eoinas import files, genotype, params
+from eoinas import files
 from eoinas.errors import InputError
-
-SEARCHED = ("eoinas", "baseline", "sss", "random")
 
 
 def select(folders: Mapping[int, str]) -> dict:
@@ -27,27 +25,3 @@ def select(folders: Mapping[int, str]) -> dict:
             raise InputError(f"{folders[seed]}/score.json: no score of a candidate; run its stage again")
     best = max(found, key=lambda seed: found[seed]["accuracy"])
     return {"seed": best, "scores": {str(seed): value["accuracy"] for seed, value in found.items()}, "by": found[best]["by"]}
-
-
-def resolve(scale: str, where: str, entry: params.Entry) -> dict:
-    """An entry with its cell: ``genotype`` as params.yaml names it, ``cutout``, and ``cell``.
-
-    Raises:
-        InputError: the genotype is neither a searched one nor a valid genotype JSON.
-    """
-    named = f"results/{scale}/genotypes/{entry.genotype}.json" if entry.genotype in SEARCHED else entry.genotype
-    if entry.genotype not in SEARCHED and not named.endswith(".json"):
-        raise InputError(f"{params.FILE}: {where}.genotype: one of {', '.join(SEARCHED)}, or a path to a JSON, not '{named}'")
-    return {"genotype": entry.genotype, "cutout": entry.cutout, "cell": genotype.plain(genotype.load(named))}
-
-
-def load(path: str) -> tuple[genotype.Genotype, int]:
-    """The cell and the cutout of a resolved entry.
-
-    Raises:
-        InputError: the file is missing or is no resolved entry.
-    """
-    value = files.read_json(path)
-    if not isinstance(value, dict) or not {"cell", "cutout"} <= value.keys():
-        raise InputError(f"{path}: no resolved entry; run the stage `entries` again")
-    return genotype.parse(value["cell"], path), value["cutout"]

@@ -2,12 +2,13 @@
 
 from eoinas import files, params, runtime
 from eoinas.data import prepare
+from eoinas.data.images import SplitParams
 from eoinas.train import candidates, classify, search_cifar
 
 SECTIONS = {
     "cifar10": prepare.DataParams,
     "cifar100": prepare.DataParams,
-    "split": search_cifar.SplitParams,
+    "split": SplitParams,
     "search": search_cifar.SearchCifarParams,
     "derive": candidates.DeriveParams,
     "retrain": classify.RetrainParams,

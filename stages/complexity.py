@@ -1,6 +1,6 @@
 """Parameters and multiply-adds of every entry's network. Usage: python -m stages.complexity SCALE"""
 
-from eoinas import files, params, runtime, selection
+from eoinas import entries, files, params, runtime
 from eoinas.data import imageset
 from eoinas.metrics import complexity
 from eoinas.train import classify
@@ -9,10 +9,10 @@ from eoinas.train import classify
 def main(scale: str) -> None:
     settings = params.load(classify.RetrainParams, scale, "retrain")
     table = {}
-    for data, entries in params.top().entries.items():
+    for data, networks in params.top().entries.items():
         images = imageset.load(f"data/prepared/{scale}/{data}")
-        for name in entries:
-            cell, _ = selection.load(f"results/{scale}/entries/{data}/{name}.json")
+        for name in networks:
+            cell, _ = entries.load(f"results/{scale}/entries/{data}/{name}.json")
             table.setdefault(data, {})[name] = complexity.of_classifier(
                 cell, settings.C, settings.layers, len(images.classes), images.train_images.shape[-1]
             )

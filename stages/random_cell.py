@@ -2,17 +2,19 @@
 
 from eoinas import checkpoint, files, genotype, params, runtime
 from eoinas.data import imageset
+from eoinas.data.images import SplitParams, halves
 from eoinas.nas import derive
-from eoinas.train import candidates, search_cifar
+from eoinas.train import candidates
 
 
 def main(scale: str, seed: str) -> None:
     settings = params.load(candidates.DeriveParams, scale, "derive")
-    split = params.load(search_cifar.SplitParams, scale, "split")
+    split = params.load(SplitParams, scale, "split")
     cell = derive.random(runtime.generator(params.seed(seed), "random cell"))
     source, title = f"data/prepared/{scale}/cifar10", f"{scale}/random/{seed}"
-    images = search_cifar.halves(imageset.load(source), split, runtime.device())
-    key = checkpoint.fingerprint([settings.model_dump(), split.model_dump(), genotype.plain(cell), seed], [source])
+    device = runtime.device(settings.short.cpu_threads)
+    images = halves(imageset.load(source), split, device)
+    key = checkpoint.fingerprint([settings.model_dump(), split.model_dump(), genotype.plain(cell), seed, str(device)], [source])
     with checkpoint.Checkpoint(title.replace("/", "-"), key, settings.short.checkpoint_minutes) as states:
         accuracy = candidates.score_by_retraining(cell, images, settings, int(seed), title, states)
         with files.replacing_folder(f"results/{scale}/derive/random/{seed}") as folder:

@@ -2,17 +2,18 @@
 
 import numpy as np
 
-from eoinas import checkpoint, files, genotype, params, runtime, selection, weights
+from eoinas import checkpoint, entries, files, genotype, params, runtime, weights
 from eoinas.data import imageset
+from eoinas.data.images import standard_split
 from eoinas.train import classify
 
 
 def main(scale: str, data: str, entry: str, run: str) -> None:
     name = f"{scale}/retrain/{data}/{entry}/{params.seed(run)}"
     settings = params.load(classify.RetrainParams, scale, "retrain")
-    cell, cutout = selection.load(f"results/{scale}/entries/{data}/{entry}.json")
-    device, source = runtime.device(), f"data/prepared/{scale}/{data}"
-    images = classify.standard_split(imageset.load(source), device)
+    cell, cutout = entries.load(f"results/{scale}/entries/{data}/{entry}.json")
+    device, source = runtime.device(settings.cpu_threads), f"data/prepared/{scale}/{data}"
+    images = standard_split(imageset.load(source), device)
     key = checkpoint.fingerprint([settings.model_dump(), genotype.plain(cell), cutout, run, str(device)], [source])
     with checkpoint.Checkpoint(name.replace("/", "-"), key, settings.checkpoint_minutes) as states:
         result = classify.train(cell, images, settings, cutout, int(run), name, states)

@@ -14,7 +14,7 @@ class TrainBatches:
     Args:
         images: uint8 [N, 3, H, W] on the device. labels: int64 [N] on the device.
         index: int64 [n], on the CPU, the images to use.
-        batch_size: images a batch; the last batch of an epoch may be smaller.
+        batch_size: images a batch; the last batch of an epoch may be smaller, or one larger.
         epoch_images: images an epoch, drawn without replacement; 0 for all.
         padding, cutout: in pixels of a 32-pixel image (choices D18, D29).
         mean, std: of the channels, in [0, 1].
@@ -38,6 +38,8 @@ class TrainBatches:
         self._images, self._labels, self._index = images, labels, index
         self._count = min(epoch_images or len(index), len(index))
         self._batch, self.steps = batch_size, -(-self._count // batch_size)
+        if self._count > 1 and self._count % batch_size == 1:  # batch normalisation needs two images: the last batch has one more
+            self.steps -= 1
         self._size = images.shape[-1]
         self._padding, self._cutout = augment.scaled(padding, self._size), augment.scaled(cutout, self._size)
         self._mean, self._std, self._seed, self._purpose = mean, std, seed, purpose
@@ -47,7 +49,8 @@ class TrainBatches:
         """Images float32 [B, 3, H, W] and labels int64 [B] of a step (from 0) of an epoch, on the device."""
         if epoch != self._epoch:
             self._start(epoch)
-        rows = slice(step * self._batch, min((step + 1) * self._batch, self._count))
+        last = step == self.steps - 1
+        rows = slice(step * self._batch, self._count if last else (step + 1) * self._batch)
         chosen = self._order[rows]
         draws = self._draws.batch(rows.start, rows.stop)
         images = augment.augment(self._images[chosen], draws, self._padding, self._cutout, self._mean, self._std)

@@ -134,6 +134,8 @@ _AGAIN = "delete the folder and prepare the data again"
 
 
 def _meta(path: Path) -> _Meta:
+    if not path.exists():
+        raise InputError(f"{path}: no such file; prepare the data first (`dvc repro`, or python -m stages.data_...)")
     try:
         return _Meta.model_validate(files.read_json(path))
     except ValidationError as error:

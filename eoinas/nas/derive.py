@@ -29,17 +29,16 @@ def derive(importance: Tensor, alive: Tensor) -> Genotype:
         empty = ~live.any(-1)  # [E]
         live = torch.where(empty[:, None], ~zero, live)
         strength, operation = cell.masked_fill(~live, -torch.inf).max(-1)  # [E], ties: the lower index
-        strength = strength - 10.0 * empty
-        parts[name] = _best_inputs(strength.tolist(), operation.tolist())
+        parts[name] = _best_inputs(list(zip((~empty).tolist(), strength.tolist(), strict=True)), operation.tolist())
         parts[f"{name}_concat"] = _CONCAT
     return Genotype(**parts)
 
 
-def _best_inputs(strength: list[float], operation: list[int]) -> tuple[tuple[str, int], ...]:
+def _best_inputs(strength: list[tuple[bool, float]], operation: list[int]) -> tuple[tuple[str, int], ...]:
     pairs = []
     for node in _CONCAT:
         edges = [edge for edge, (_, target) in enumerate(EDGES) if target == node]
-        best = sorted(edges, key=lambda edge: (-strength[edge], edge))[:2]
+        best = sorted(edges, key=strength.__getitem__, reverse=True)[:2]  # a stable sort: of equals the first
         pairs += [(OPERATIONS[operation[edge]], EDGES[edge][0]) for edge in sorted(best)]
     return tuple(pairs)
 

@@ -25,4 +25,4 @@ def relax(alpha: Tensor, alive: Tensor, tau: Tensor, temperature: float) -> Tens
 def straight_through(h: Tensor, index: Tensor) -> Tensor:
     """Weight of the drawn operation [...]: 1 in the forward pass, the gradient of eq. (5) in the backward (choice D1)."""
     drawn = h.gather(-1, index.unsqueeze(-1)).squeeze(-1)
-    return 1 + drawn - drawn.detach()
+    return 1 + (drawn - drawn.detach())

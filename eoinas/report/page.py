@@ -35,8 +35,6 @@ FACTS = (
     f"Quoted. {reference.RANDOM} The rows named random in the tables were run by this project.",
     f"Quoted. {reference.GDAS_COST}",
     f"Quoted. {reference.GDAS_ABLATION}",
-    f"Quoted. {reference.FRRN_MEAN}",
-    f"Quoted. {reference.DEEPLAB_MEAN}",
 )
 SCORED = {"supernet": "with the weights of its supernet", "retrain": "after a short training"}
 

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from eoinas import params
 from eoinas.checkpoint import Checkpoint
+from eoinas.data.images import Images
 from eoinas.errors import InputError
 from eoinas.genotype import Genotype
 from eoinas.nas import derive
@@ -37,7 +38,9 @@ def derive_cell(trace: Path, edge_rank: str) -> Genotype:
     """
     try:
         with np.load(trace, allow_pickle=False) as arrays:
-            before, after, alive = (torch.from_numpy(arrays[name]) for name in ("I", "I_final", "alive_final"))
+            every, after, alive = (torch.from_numpy(arrays[name]) for name in ("I", "I_final", "alive_final"))
+            prunes = arrays["prune_epochs"]
+            before = every[arrays["epoch"] <= prunes[-1] if len(prunes) else slice(None)]
     except FileNotFoundError:
         raise InputError(f"{trace}: no such file; run the search first") from None
     except (OSError, ValueError, KeyError, EOFError) as error:
@@ -46,7 +49,7 @@ def derive_cell(trace: Path, edge_rank: str) -> Genotype:
 
 
 def score_by_retraining(
-    genotype: Genotype, images: classify.Images, settings: DeriveParams, seed: int, title: str, checkpoint: Checkpoint
+    genotype: Genotype, images: Images, settings: DeriveParams, seed: int, title: str, checkpoint: Checkpoint
 ) -> float:
     """Accuracy on the alpha half after a short training on the weight half, a fraction."""
     result = classify.train(genotype, images, settings.short, settings.short_cutout, seed, title, checkpoint)

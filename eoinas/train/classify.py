@@ -3,7 +3,6 @@
 Shapes: B images, K classes, L cells, T test images.
 """
 
-from collections.abc import Callable
 from typing import Annotated, NamedTuple
 
 import torch
@@ -13,11 +12,13 @@ from torch.nn import functional as F
 
 from eoinas import params, runtime, schedules
 from eoinas.checkpoint import Checkpoint
-from eoinas.data import batches, imageset
+from eoinas.data.batches import TrainBatches
+from eoinas.data.images import Images
 from eoinas.errors import InputError
 from eoinas.genotype import NODES, Genotype
 from eoinas.models.cifar import NetworkCIFAR
 from eoinas.runlog import RunLog
+from eoinas.train.predict import predict
 
 
 class RetrainParams(params.Section):
@@ -38,25 +39,8 @@ class RetrainParams(params.Section):
     drop_path: Annotated[float, Field(ge=0, lt=1)]
     auxiliary_weight: params.NonNegative
     channels_last: bool
+    cpu_threads: Annotated[int, Field(ge=0)]
     checkpoint_minutes: params.PositiveFloat
-
-
-class Images(NamedTuple):
-    """A data set on the device, and which of its images are trained on and which are scored."""
-
-    images: Tensor  # uint8 [N, 3, H, W]
-    labels: Tensor  # int64 [N]
-    train: Tensor  # int64, on the CPU
-    test: Tensor  # int64, on the CPU
-    data: imageset.ImageSet
-
-
-def standard_split(data: imageset.ImageSet, device: torch.device) -> Images:
-    """All training images against all test images."""
-    images = torch.cat([torch.from_numpy(data.train_images), torch.from_numpy(data.test_images)])
-    labels = torch.cat([torch.from_numpy(data.train_labels), torch.from_numpy(data.test_labels)])
-    index, border = torch.arange(len(images)), len(data.train_images)
-    return Images(images.to(device), labels.to(device), index[:border], index[border:], data)
 
 
 class Result(NamedTuple):
@@ -90,7 +74,7 @@ def train(
     optimizer = torch.optim.SGD(
         network.parameters(), settings.learning_rate, settings.momentum, weight_decay=settings.weight_decay
     )
-    source = batches.TrainBatches(
+    source = TrainBatches(
         images.images,
         images.labels,
         images.train,
@@ -110,6 +94,9 @@ def train(
         optimizer.load_state_dict(saved["optimizer"])
         first, losses, correct, wrong = saved["epoch"], saved["losses"], saved["correct"], saved["wrong"]
         log.restore(saved["rows"], saved["seconds"], len(losses))
+
+    def forward(inputs: Tensor) -> Tensor:
+        return network(inputs.contiguous(memory_format=layout))[0]
 
     def state() -> dict:
         return {
@@ -147,7 +134,7 @@ def train(
         train_loss, train_accuracy = _mean(losses), _mean(correct)
         if not torch.isfinite(torch.tensor(train_loss)):
             raise InputError(f"{title}: the train loss is not finite in epoch {epoch}; lower retrain.learning_rate")
-        predictions, test_loss = evaluate(network, images, settings.eval_batch_size, layout)
+        predictions, test_loss = predict(forward, network, images, settings.eval_batch_size)
         wrong.append(int((predictions != images.labels[images.test.to(device)].cpu()).sum()))
         log.epoch(
             epoch=epoch,
@@ -168,24 +155,6 @@ def keep_masks(layers: int, batch: int, probability: float, generator: torch.Gen
     if not probability:
         return None
     return (torch.rand(layers, 2 * NODES, batch, generator=generator) >= probability).float() / (1 - probability)
-
-
-def evaluate(network: nn.Module, images: Images, batch_size: int, layout: torch.memory_format) -> tuple[Tensor, float]:
-    """Predicted classes int64 [T] on the CPU, and the mean loss, of the images in ``images.test``."""
-    return predict(lambda inputs: network(inputs.contiguous(memory_format=layout))[0], network, images, batch_size)
-
-
-@torch.no_grad()
-def predict(forward: Callable[[Tensor], Tensor], network: nn.Module, images: Images, batch_size: int) -> tuple[Tensor, float]:
-    """Predictions int64 [T] and mean loss of ``forward``: [B, 3, H, W] -> logits [B, K], with ``network`` in evaluation mode."""
-    network.eval()
-    predicted, losses = [], []
-    data = images.data
-    for inputs, targets in batches.plain(images.images, images.labels, images.test, batch_size, data.mean, data.std):
-        logits = forward(inputs)
-        predicted.append(logits.argmax(1))
-        losses.append(F.cross_entropy(logits, targets, reduction="sum"))
-    return torch.cat(predicted).cpu(), torch.stack(losses).sum().item() / len(images.test)
 
 
 def _mean(values: list[Tensor]) -> float:

@@ -71,6 +71,8 @@ class SearchParams(params.Section):
             raise ValueError("warmup must be shorter than epochs")
         if self.prune_every % self.chain_step:
             raise ValueError("prune_every must be a multiple of chain_step, so that every prune follows a step of the chain")
+        if self.epochs // self.chain_step == self.warmup // self.chain_step:
+            raise ValueError("chain_step is so long that the chain never moves")
         return self
 
     @property
@@ -299,7 +301,8 @@ def alpha_step(task: Task, architecture: Architecture, path: Path, epoch: int, s
     inputs, targets = task.valid.get(epoch, step % task.valid.steps)  # the halves may differ by an image
     outputs = task.forward(inputs, path)
     loss = task.loss(outputs, targets)
-    (architecture.alpha.grad,) = torch.autograd.grad(loss, architecture.alpha)
+    if loss.requires_grad:  # not where the zero operation was drawn on every edge
+        (architecture.alpha.grad,) = torch.autograd.grad(loss, architecture.alpha, materialize_grads=True)
     nn.utils.clip_grad_norm_(architecture.alpha, clip)  # choice D21
     architecture.optimizer.step()
     return loss.detach(), task.score(outputs.detach(), targets)

@@ -1,7 +1,7 @@
 """The search on images: Algorithm 1 with the network and data of Sec. IV-A and IV-B, and the score of its cell (choice A12)."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import torch
 from pydantic import Field
@@ -10,17 +10,12 @@ from torch.nn import functional as F
 
 from eoinas import params, runtime, weights
 from eoinas.checkpoint import Checkpoint
-from eoinas.data import augment, batches, imageset
+from eoinas.data.batches import TrainBatches
+from eoinas.data.images import Images
 from eoinas.genotype import Genotype
 from eoinas.models.supernet import SupernetCIFAR, derived_path
-from eoinas.train import classify, search
-
-
-class SplitParams(params.Section):
-    """How the training images are halved for w and alpha (Sec. IV-A, choice D23)."""
-
-    halves: Literal["balanced", "file_order"]
-    seed: Annotated[int, Field(ge=0)]
+from eoinas.train import search
+from eoinas.train.predict import predict
 
 
 class SearchCifarParams(search.SearchParams):
@@ -34,14 +29,8 @@ class SearchCifarParams(search.SearchParams):
     cutout: Annotated[int, Field(ge=0, le=32)]
     pool_bn: bool
     channels_last: bool
+    cpu_threads: Annotated[int, Field(ge=0)]
     checkpoint_minutes: params.PositiveFloat
-
-
-def halves(data: imageset.ImageSet, split: SplitParams, device: torch.device) -> classify.Images:
-    """The training images on the device, the weight half as ``train`` and the alpha half as ``test``."""
-    images, labels = torch.from_numpy(data.train_images), torch.from_numpy(data.train_labels)
-    weight, alpha = augment.halves(labels, split.halves, runtime.generator(split.seed, "halves"))
-    return classify.Images(images.to(device), labels.to(device), weight, alpha, data)
 
 
 def build(settings: SearchCifarParams, classes: int) -> SupernetCIFAR:
@@ -50,7 +39,7 @@ def build(settings: SearchCifarParams, classes: int) -> SupernetCIFAR:
 
 
 def run(
-    images: classify.Images,
+    images: Images,
     settings: SearchCifarParams,
     variant: search.Variant,
     weight: float,
@@ -64,8 +53,8 @@ def run(
     layout = torch.channels_last if settings.channels_last else torch.contiguous_format
     network = network.to(images.images.device, memory_format=layout)
 
-    def half(index: Tensor, purpose: str) -> batches.TrainBatches:
-        return batches.TrainBatches(
+    def half(index: Tensor, purpose: str) -> TrainBatches:
+        return TrainBatches(
             images.images,
             images.labels,
             index,
@@ -90,7 +79,7 @@ def run(
     return network, search.search(task, settings, variant, weight, seed, title, checkpoint)
 
 
-def score(genotype: Genotype, path: Path | str, images: classify.Images, settings: SearchCifarParams, batch_size: int) -> float:
+def score(genotype: Genotype, path: Path | str, images: Images, settings: SearchCifarParams, batch_size: int) -> float:
     """Accuracy on the alpha half of the derived cell with the supernet's own weights (choice A12), a fraction.
 
     Raises:
@@ -99,5 +88,5 @@ def score(genotype: Genotype, path: Path | str, images: classify.Images, setting
     network = build(settings, len(images.data.classes)).to(images.images.device)
     weights.load(network, path)
     route = derived_path(genotype)
-    predictions, _ = classify.predict(lambda inputs: network(inputs, route), network, images, batch_size)
+    predictions, _ = predict(lambda inputs: network(inputs, route), network, images, batch_size)
     return (predictions == images.labels.cpu()[images.test]).double().mean().item()
