@@ -15,18 +15,21 @@ def main(scale: str, variant: str, seed: str) -> None:
     cell = candidates.derive_cell(f"{finished}/trace.npz", settings.edge_rank)
     device = runtime.device(settings.short.cpu_threads)
     images = halves(imageset.load(source), split, device)
+
+    def write(accuracy: float) -> None:
+        with files.replacing_folder(f"results/{scale}/derive/{name}") as folder:
+            genotype.save(folder / "genotype.json", cell)
+            files.write_json(folder / "score.json", {"accuracy": accuracy, "by": settings.by, "images": len(images.test)})
+
     if settings.by == "supernet":
-        accuracy = search_cifar.score(cell, f"{finished}/supernet.safetensors", images, network, settings.eval_batch_size)
-    else:
-        title = f"{scale}/derive/{name}"
-        key = checkpoint.fingerprint(
-            [settings.model_dump(), split.model_dump(), genotype.plain(cell), seed, str(device)], [source]
-        )
-        with checkpoint.Checkpoint(title.replace("/", "-"), key, settings.short.checkpoint_minutes) as states:
-            accuracy = candidates.score_by_retraining(cell, images, settings, int(seed), title, states)
-    with files.replacing_folder(f"results/{scale}/derive/{name}") as folder:
-        genotype.save(folder / "genotype.json", cell)
-        files.write_json(folder / "score.json", {"accuracy": accuracy, "by": settings.by, "images": len(images.test)})
+        write(search_cifar.score(cell, f"{finished}/supernet.safetensors", images, network, settings.eval_batch_size))
+        return
+    title = f"{scale}/derive/{name}"
+    what = [settings.model_dump(), split.model_dump(), genotype.plain(cell), seed, str(device)]
+    with checkpoint.Checkpoint(
+        title.replace("/", "-"), checkpoint.fingerprint(what, [source]), settings.short.checkpoint_minutes
+    ) as states:
+        write(candidates.score_by_retraining(cell, images, settings, int(seed), title, states))
 
 
 if __name__ == "__main__":

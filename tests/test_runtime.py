@@ -357,7 +357,6 @@ def test_seconds_go_on_after_a_resume(capsys) -> None:
     assert [row["epoch"] for row in log.rows] == [1, 2, 3]
 
 
-@pytest.mark.xfail(strict=True, reason="after a resume the bar starts from nothing")
 def test_the_bar_goes_on_where_the_killed_run_was(monkeypatch) -> None:
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
     log = RunLog("stage", 4, 10)

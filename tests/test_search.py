@@ -415,7 +415,6 @@ def test_after_the_last_prune_all_edges_are_equal(usual, tmp_path) -> None:
     assert [source for _, source in cell.normal] == [0, 1] * 4
 
 
-@pytest.mark.xfail(strict=True, reason="epochs after the last prune are taken for the time before it")
 def test_edges_are_ranked_before_the_last_prune_also_if_epochs_follow_it(usual, tmp_path) -> None:
     longer = run(epochs=9)[1].trace
     assert longer["epoch"][-1] == 9 > longer["prune_epochs"][-1] == 8
