@@ -299,7 +299,7 @@ def test_page(demo):
     for name in FIGURES:
         assert f"]({name})" in text
     assert text.count("Measured (demo scale: handwritten digits, not a paper result)") == len(FIGURES)
-    for fact in (reference.FRRN_MEAN, reference.GDAS_COST, reference.RANDOM, reference.MADDS):
+    for fact in (reference.GDAS_ABLATION, reference.GDAS_COST, reference.RANDOM, reference.MADDS):
         assert fact in text
 
 
