@@ -110,7 +110,8 @@ def device(cpu_threads: int) -> torch.device:
         torch.set_num_threads(cpu_threads)
 
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is deterministic only with a fixed workspace
-    torch.use_deterministic_algorithms(True)
+    # The same switch as use_deterministic_algorithms(True), which also imports the compiler and so takes a second a process.
+    torch.set_deterministic_debug_mode("error")
     torch.backends.cudnn.benchmark = False
     if torch.cuda.is_available():
         return torch.device("cuda")
