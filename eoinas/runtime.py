@@ -56,9 +56,9 @@ def run(main: Callable[..., None]) -> None:
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise
-        sys.exit(f"error: {error.filename or 'output'}: {error.strerror}; free some space and run again, nothing is half-written")
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        advice = "; free some space and run again, nothing is half-written" if full else ""
+        sys.exit(f"error: {error.filename or 'output'}: {error.strerror or error}{advice}")
 
 
 def _on_signal(number: int, _frame: object) -> None:
