@@ -71,7 +71,9 @@ def main(scale: str, seed: str) -> None:
     if scale == "full":
         raise OSError(errno.ENOSPC, "No space left on device", "results/x")
     if scale == "bug":
-        raise OSError(errno.EIO, "Input/output error")
+        raise ValueError("bug")
+    if scale == "folder":
+        open("/")
     if scale == "signal":
         os.kill(os.getpid(), int(seed))
     print("done", scale, seed)
@@ -102,6 +104,11 @@ def test_a_full_disk_is_one_line_and_exit_code_1() -> None:
     assert found.returncode == 1
     assert found.stderr.startswith("error: results/x: No space left on device; free some space")
     assert found.stderr.count("\n") == 1
+
+
+def test_any_failure_of_a_file_names_it_in_one_line() -> None:
+    found = script("folder", "0")
+    assert (found.returncode, found.stderr) == (1, "error: /: Is a directory\n")
 
 
 def test_a_bug_keeps_its_traceback() -> None:
