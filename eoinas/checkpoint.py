@@ -4,6 +4,7 @@ The two newest states lie in ``$DVC_ROOT/.scratch/<stage>-<fingerprint>/``. The 
 files and code, so a state is never taken up by another computation. A file is the SHA-256 of its payload, then the payload.
 """
 
+import copy
 import fcntl
 import hashlib
 import io
@@ -12,7 +13,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 
@@ -22,6 +23,7 @@ from eoinas import files, runtime
 from eoinas.errors import InputError
 
 _DIGEST = hashlib.sha256().digest_size
+_DONE = "done"
 
 
 def fingerprint(parameters: object, inputs: Iterable[Path | str]) -> str:
@@ -52,10 +54,12 @@ class Checkpoint:
     """
 
     def __init__(self, stage: str, key: str, minutes: float):
-        root = Path(os.environ.get("DVC_ROOT", "."))
-        self._folder = root / ".scratch" / f"{stage}-{key[:16]}"
-        self._newest, self._older = self._folder / "newest.pt", self._folder / "older.pt"
-        self._stage, self._seconds, self._saved = stage, 60 * minutes, time.monotonic()
+        self._stage, self._seconds = stage, 60 * minutes
+        self._set_folder(Path(os.environ.get("DVC_ROOT", ".")) / ".scratch" / f"{stage}-{key[:16]}")
+
+    def _set_folder(self, folder: Path) -> None:
+        self._folder, self._newest, self._older = folder, folder / "newest.pt", folder / "older.pt"
+        self._saved = time.monotonic()
 
     def __enter__(self) -> "Checkpoint":
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -71,9 +75,35 @@ class Checkpoint:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None) -> None:
-        if kind is None or not (self._newest.exists() or self._older.exists()):
+        if kind is None or not any(path.is_file() for path in self._folder.rglob("*") if path.name != "lock"):
             shutil.rmtree(self._folder, ignore_errors=True)
         self._lock.close()
+
+    def part(self, name: str, work: Callable[["Checkpoint", Path], None]) -> Path:
+        """One of several trainings that the stage does in turn; one that a killed run had finished is not done again.
+
+        Args:
+            name: of the part, unique in the stage.
+            work: called with the part's own states and a folder to write its results to.
+
+        Returns:
+            The folder with the results; it goes with the states when the stage succeeds.
+        """
+        done = self._folder / _DONE / name
+        if not done.exists():
+            states = copy.copy(self)
+            states._set_folder(self._folder / f"part-{name}")
+            with files.replacing_folder(done) as folder:
+                work(states, folder)
+            shutil.rmtree(states._folder, ignore_errors=True)
+        return done
+
+    def parts(self, out: Path | str, works: Mapping[str, Callable[["Checkpoint", Path], None]]) -> None:
+        """Do every part in turn, then write ``out``, a folder with a folder for each."""
+        done = {name: self.part(name, work) for name, work in works.items()}
+        with files.replacing_folder(out) as folder:
+            for name, part in done.items():
+                shutil.copytree(part, folder / name)
 
     def load(self) -> dict | None:
         """The newest whole state, or None; a damaged one is set aside with a warning."""

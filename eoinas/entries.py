@@ -1,5 +1,7 @@
 """The entries of params.yaml: what is retrained, resolved to cells."""
 
+from collections.abc import Mapping
+
 from eoinas import files, genotype, params
 from eoinas.errors import InputError
 
@@ -7,16 +9,20 @@ SEARCHED = ("eoinas", "baseline", "sss", "random")
 GIVEN = "data/genotypes/"  # the folder that the stage `entries` depends on
 
 
-def resolve(scale: str, where: str, entry: params.Entry) -> dict:
-    """An entry with its cell: ``genotype`` as params.yaml names it, ``cutout``, and ``cell``.
+def resolve(where: str, entry: params.Entry | params.Transfer, searched: Mapping[str, str]) -> dict:
+    """An entry with its cell: ``genotype`` as params.yaml names it, ``cutout`` (0 where the data set knows none), and ``cell``.
+
+    Args:
+        where: the entry's key in params.yaml, for the message.
+        searched: names of searched cells and the files that hold them.
 
     Raises:
         InputError: the genotype is neither a searched one nor a valid genotype JSON.
     """
-    named = f"results/{scale}/genotypes/{entry.genotype}.json" if entry.genotype in SEARCHED else entry.genotype
-    if entry.genotype not in SEARCHED and (not named.startswith(GIVEN) or ".." in named):
-        raise InputError(f"{params.FILE}: {where}.genotype: one of {', '.join(SEARCHED)}, or {GIVEN}NAME.json, not '{named}'")
-    return {"genotype": entry.genotype, "cutout": entry.cutout, "cell": genotype.plain(genotype.load(named))}
+    named = searched.get(entry.genotype, entry.genotype)
+    if entry.genotype not in searched and (not named.startswith(GIVEN) or ".." in named):
+        raise InputError(f"{params.FILE}: {where}.genotype: one of {', '.join(searched)}, or {GIVEN}NAME.json, not '{named}'")
+    return {"genotype": entry.genotype, "cutout": getattr(entry, "cutout", 0), "cell": genotype.plain(genotype.load(named))}
 
 
 def load(path: str) -> tuple[genotype.Genotype, int]:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Annotated, Literal, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from eoinas.errors import InputError
 
@@ -38,17 +38,61 @@ class Entry(Section):
     cutout: Annotated[int, Field(ge=0, le=32)]
 
 
+class Transfer(Section):
+    """One line of ``entries.imagenet`` or ``entries.cityscapes``: a network that is trained there.
+
+    ``genotype`` as in ``Entry``; for Cityscapes ``cityscapes``, the cell of the search there, or the path of a genotype JSON.
+    """
+
+    genotype: str
+
+
+class Entries(Section):
+    """What is trained on which data set."""
+
+    cifar10: Annotated[dict[Name, Entry], Field(min_length=1)]
+    cifar100: Annotated[dict[Name, Entry], Field(min_length=1)]
+    imagenet: Annotated[dict[Name, Transfer], Field(min_length=1)]
+    cityscapes: Annotated[dict[Name, Transfer], Field(min_length=1)]
+
+    @property
+    def cifar(self) -> dict[str, dict[str, Entry]]:
+        """The entries of the two CIFAR data sets."""
+        return {"cifar10": self.cifar10, "cifar100": self.cifar100}
+
+
+def _runs(text: str) -> range:
+    """The runs of "3", one, or of "0-9", ten; none if the text is neither."""
+    if not re.fullmatch(r"[0-9]+(-[0-9]+)?", text):
+        return range(0)
+    first, _, last = text.partition("-")
+    return range(int(first), int(last or first) + 1)
+
+
 class Top(Section):
     """The top level of params.yaml."""
 
     lambda_: NonNegative = Field(alias="lambda")
     scale: Scale
     search_seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
-    retrain_runs: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
-    entries: dict[Literal["cifar10", "cifar100"], Annotated[dict[Name, Entry], Field(min_length=1)]]
+    retrain_runs: Annotated[list, Field(min_length=1)]
+    entries: Entries
     demo: dict
     study: dict
     paper: dict
+
+    @field_validator("retrain_runs")
+    @classmethod
+    def _runs_are_distinct(cls, groups: list) -> list:
+        found = [run for group in groups for run in (_runs(str(group)) if isinstance(group, int | str) else ())]
+        if len(set(found)) < len(found) or not all(_runs(str(group)) for group in groups):
+            raise ValueError("an item is a run, such as 3, or a range of runs, such as 0-9, and no run comes twice")
+        return groups
+
+    @property
+    def runs(self) -> list[tuple[str, int]]:
+        """For every run of ``retrain_runs`` the item that it belongs to, which is one stage, and its number."""
+        return [(str(group), run) for group in self.retrain_runs for run in _runs(str(group))]
 
 
 class _Loader(yaml.SafeLoader):
@@ -148,6 +192,17 @@ def seed(text: str) -> int:
     if not text.isdecimal():
         raise InputError(f"'{text}' is not a seed; give a non-negative integer")
     return int(text)
+
+
+def runs(text: str) -> range:
+    """The runs that an item of ``retrain_runs`` on the command line stands for.
+
+    Raises:
+        InputError: it is neither a run nor a range of runs.
+    """
+    if not (found := _runs(text)):
+        raise InputError(f"'{text}' is neither a run, such as 3, nor a range of runs, such as 0-9")
+    return found
 
 
 def choice(text: str, known: Iterable[str], what: str) -> str:

@@ -9,7 +9,7 @@ from eoinas.train import classify
 def main(scale: str) -> None:
     settings = params.load(classify.RetrainParams, scale, "retrain")
     table = {}
-    for data, networks in params.top().entries.items():
+    for data, networks in params.top().entries.cifar.items():
         images = imageset.load(f"data/prepared/{scale}/{data}")
         for name in networks:
             cell, _ = entries.load(f"results/{scale}/entries/{data}/{name}.json")

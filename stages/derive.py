@@ -1,4 +1,7 @@
-"""The cell of one finished search, and its score on the alpha half. Usage: python -m stages.derive SCALE VARIANT SEED"""
+"""The cells of a variant's finished searches and their scores on the alpha half. Usage: python -m stages.derive SCALE VARIANT"""
+
+from functools import partial
+from pathlib import Path
 
 from eoinas import checkpoint, files, genotype, params, runtime
 from eoinas.data import imageset
@@ -6,30 +9,31 @@ from eoinas.data.images import SplitParams, halves
 from eoinas.train import candidates, search, search_cifar
 
 
-def main(scale: str, variant: str, seed: str) -> None:
-    name = f"{params.choice(variant, search.VARIANTS, 'variant')}/{params.seed(seed)}"
+def main(scale: str, variant: str) -> None:
+    name = f"{scale}/derive/{params.choice(variant, search.VARIANTS, 'variant')}"
     settings = params.load(candidates.DeriveParams, scale, "derive")
     network = params.load(search_cifar.SearchCifarParams, scale, "search")
     split = params.load(SplitParams, scale, "split")
-    source, finished = f"data/prepared/{scale}/cifar10", f"results/{scale}/search/{name}"
-    cell = candidates.derive_cell(f"{finished}/trace.npz", settings.edge_rank)
+    source, finished = f"data/prepared/{scale}/cifar10", f"results/{scale}/search/{variant}"
+    cells = {
+        seed: candidates.derive_cell(f"{finished}/{seed}/trace.npz", settings.edge_rank) for seed in params.top().search_seeds
+    }
     device = runtime.device(settings.short.cpu_threads)
     images = halves(imageset.load(source), split, device)
 
-    def write(accuracy: float) -> None:
-        with files.replacing_folder(f"results/{scale}/derive/{name}") as folder:
-            genotype.save(folder / "genotype.json", cell)
-            files.write_json(folder / "score.json", {"accuracy": accuracy, "by": settings.by, "images": len(images.test)})
+    def score(seed: int, states: checkpoint.Checkpoint, folder: Path) -> None:
+        if settings.by == "supernet":
+            path = f"{finished}/{seed}/supernet.safetensors"
+            accuracy = search_cifar.score(cells[seed], path, images, network, settings.eval_batch_size)
+        else:
+            accuracy = candidates.score_by_retraining(cells[seed], images, settings, seed, f"{name}/{seed}", states)
+        genotype.save(folder / "genotype.json", cells[seed])
+        files.write_json(folder / "score.json", {"accuracy": accuracy, "by": settings.by, "images": len(images.test)})
 
-    if settings.by == "supernet":
-        write(search_cifar.score(cell, f"{finished}/supernet.safetensors", images, network, settings.eval_batch_size))
-        return
-    title = f"{scale}/derive/{name}"
-    what = [settings.model_dump(), split.model_dump(), genotype.plain(cell), seed, str(device)]
-    with checkpoint.Checkpoint(
-        title.replace("/", "-"), checkpoint.fingerprint(what, [source]), settings.short.checkpoint_minutes
-    ) as states:
-        write(candidates.score_by_retraining(cell, images, settings, int(seed), title, states))
+    what = [settings.model_dump(), split.model_dump(), network.model_dump(), str(device)]
+    key = checkpoint.fingerprint(what, [source, *(f"{finished}/{seed}" for seed in cells)])
+    with checkpoint.Checkpoint(name.replace("/", "-"), key, settings.short.checkpoint_minutes) as states:
+        states.parts(f"results/{name}", {str(seed): partial(score, seed) for seed in cells})
 
 
 if __name__ == "__main__":

@@ -1,4 +1,7 @@
-"""Train one entry's network from scratch, once. Usage: python -m stages.retrain SCALE DATA ENTRY RUN"""
+"""Train one entry's network from scratch, a run or several in turn. Usage: python -m stages.retrain SCALE DATA ENTRY RUNS"""
+
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 
@@ -8,20 +11,23 @@ from eoinas.data.images import standard_split
 from eoinas.train import classify
 
 
-def main(scale: str, data: str, entry: str, run: str) -> None:
-    name = f"{scale}/retrain/{data}/{entry}/{params.seed(run)}"
+def main(scale: str, data: str, entry: str, runs: str) -> None:
+    name, numbers = f"{scale}/retrain/{data}/{entry}", params.runs(runs)
     settings = params.load(classify.RetrainParams, scale, "retrain")
     cell, cutout = entries.load(f"results/{scale}/entries/{data}/{entry}.json")
     device, source = runtime.device(settings.cpu_threads), f"data/prepared/{scale}/{data}"
     images = standard_split(imageset.load(source), device)
-    key = checkpoint.fingerprint([settings.model_dump(), genotype.plain(cell), cutout, run, str(device)], [source])
-    with checkpoint.Checkpoint(name.replace("/", "-"), key, settings.checkpoint_minutes) as states:
-        result = classify.train(cell, images, settings, cutout, int(run), name, states)
-        with files.replacing_folder(f"results/{name}") as folder:
-            weights.save(result.network, folder / "weights.safetensors")
-            result.log.write(folder / "history.csv")
-            np.save(folder / "predictions.npy", result.predictions.numpy().astype(np.int16))
-            files.write_json(folder / "result.json", classify.summary(result, images, imageset.source(source)))
+
+    def train(run: int, states: checkpoint.Checkpoint, folder: Path) -> None:
+        result = classify.train(cell, images, settings, cutout, run, f"{name}/{run}", states)
+        weights.save(result.network, folder / "weights.safetensors")
+        result.log.write(folder / "history.csv")
+        np.save(folder / "predictions.npy", result.predictions.numpy().astype(np.int16))
+        files.write_json(folder / "result.json", classify.summary(result, images, imageset.source(source)))
+
+    key = checkpoint.fingerprint([settings.model_dump(), genotype.plain(cell), cutout, str(device)], [source])
+    with checkpoint.Checkpoint(f"{name}/{runs}".replace("/", "-"), key, settings.checkpoint_minutes) as states:
+        states.parts(f"results/{name}/{runs}", {str(run): partial(train, run) for run in numbers})
 
 
 if __name__ == "__main__":

@@ -27,6 +27,9 @@ CELL = [["skip_connect", 0], ["sep_conv_3x3", 1]] * 3 + [["dil_conv_5x5", 2], ["
 GENOTYPE = {"normal": CELL, "normal_concat": [2, 3, 4, 5], "reduce": CELL, "reduce_concat": [2, 3, 4, 5]}
 
 
+TRANSFER = {"imagenet": {"eoinas": {"genotype": "eoinas"}}, "cityscapes": {"eoinas": {"genotype": "cityscapes"}}}
+
+
 def write_json(path: Path, value: object) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(value), encoding="utf-8")
@@ -50,7 +53,9 @@ def build(
     images: int = 1000,
 ) -> None:
     """Write params.yaml and results/SCALE under ``root``."""
-    values = {"lambda": 0.5, "scale": scale, "search_seeds": list(seeds), "retrain_runs": list(runs), "entries": entries}
+    every = {"cifar10": {}, "cifar100": {}, **TRANSFER, **entries}
+    group = f"{runs[0]}-{runs[-1]}"
+    values = {"lambda": 0.5, "scale": scale, "search_seeds": list(seeds), "retrain_runs": [group], "entries": every}
     (root / "params.yaml").write_text(yaml.safe_dump({**values, "demo": {}, "study": {}, "paper": {}}, sort_keys=False))
     results = root / "results" / scale
     for position, variant in enumerate(SCORES):
@@ -77,7 +82,7 @@ def build(
                 count = wrong(position, run, images)
                 best = {"best_wrong": count - 1, "best_epoch": 1}
                 result = {"epochs": 2, "images": images, "wrong": count, **best, "data": about}
-                write_json(results / f"retrain/{data}/{name}/{run}/result.json", result)
+                write_json(results / f"retrain/{data}/{name}/{group}/{run}/result.json", result)
     write_json(results / "complexity.json", complexity)
 
 

@@ -17,7 +17,7 @@ from tests.closure import ROOT, closure
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
 PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
 SCALES = ("demo", "study", "paper")
-EXPENSIVE = ("search", "search_ablation", "derive", "random_cell", "retrain_cifar10", "retrain_cifar100")
+EXPENSIVE = ("search", "search_ablation", "derive", "random_cells", "retrain_cifar10", "retrain_cifar100")
 SCRIPTS = sorted(path for path in (ROOT / "stages").glob("*.py") if path.name != "__init__.py")
 NAS = sorted(path for path in (ROOT / "eoinas" / "nas").glob("*.py") if path.name != "__init__.py")
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:dvc")  # DVC's own, from building its graph
@@ -274,15 +274,15 @@ def graph(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 def test_stages_are_one_scale_and_complete(graph: tuple[str, Graph]) -> None:
     scale, stages = graph
-    seeds, runs = len(PARAMS["search_seeds"]), len(PARAMS["retrain_runs"])
+    seeds, groups = len(PARAMS["search_seeds"]), len(PARAMS["retrain_runs"])
     for pattern, count in {
         "search@*": seeds,
         "search_ablation@*": 2 * seeds,
-        "derive@*": 3 * seeds,
-        "random_cell@*": seeds,
+        "derive@*": 3,
+        "random_cells@*": 1,
         "select_genotype@*": 4,
-        "retrain_cifar10@*": runs * len(PARAMS["entries"]["cifar10"]),
-        "retrain_cifar100@*": runs * len(PARAMS["entries"]["cifar100"]),
+        "retrain_cifar10@*": groups * len(PARAMS["entries"]["cifar10"]),
+        "retrain_cifar100@*": groups * len(PARAMS["entries"]["cifar100"]),
     }.items():
         assert len(stages.matching(pattern)) == count, pattern
     assert stages.names == stages.matching(f"*@{scale}", f"*@{scale}-*")
@@ -301,7 +301,7 @@ def test_lambda_costs_the_indicator_alone(graph: tuple[str, Graph]) -> None:
     assert len(searches) == len(PARAMS["search_seeds"])
     # The output of check_params is constant, so that nothing after it is run again.
     assert dependent == searches | {f"check_params@{scale}", f"report@{scale}"}
-    spared = stages.matching("search_ablation@*", "derive@*-baseline-*", "derive@*-sss-*", "random_cell@*")
+    spared = stages.matching("search_ablation@*", "derive@*-baseline", "derive@*-sss", "random_cells@*")
     spared |= stages.matching(*(f"select_genotype@*-{variant}" for variant in ("baseline", "sss", "random")))
     assert spared
     assert not spared & stages.after(searches)
@@ -312,7 +312,7 @@ def test_what_follows_the_searches_of_the_indicator(graph: tuple[str, Graph]) ->
     reports = stages.matching("table_*", "fig_*", "report@*")
     # `entries` writes a file for each network, and DVC trains only those again whose file changed.
     reached = stages.after(stages.matching(f"search@{scale}-eoinas-*"), lambda name: not name.startswith("entries@"))
-    assert reached - reports == stages.matching("derive@*-eoinas-*", "select_genotype@*-eoinas", "entries@*")
+    assert reached - reports == stages.matching("derive@*-eoinas", "select_genotype@*-eoinas", "entries@*")
 
 
 def test_training_needs_its_cell_and_not_the_search(graph: tuple[str, Graph]) -> None:

@@ -140,11 +140,20 @@ def test_retraining_numbers_of_the_paper() -> None:
 def test_runs_and_entries_of_the_paper() -> None:
     top = params.top()
     assert params.lambda_() == top.lambda_ == 0.5
-    assert (len(top.search_seeds), len(top.retrain_runs)) == (4, 10)
-    assert all(entry.cutout == 16 for data in top.entries.values() for name, entry in data.items() if name.endswith("_cutout"))
-    assert {name: entry.cutout for name, entry in top.entries["cifar10"].items()}["eoinas"] == 0
+    assert (len(top.search_seeds), [run for _, run in top.runs]) == (4, list(range(10)))
+    assert all(e.cutout == 16 for data in top.entries.cifar.values() for name, e in data.items() if name.endswith("_cutout"))
+    assert top.entries.cifar10["eoinas"].cutout == 0
     settings = params.load(SplitParams, "paper", "split")
     assert settings.halves == "balanced"
+
+
+def test_runs_in_groups() -> None:
+    write("retrain_runs", [7, "0-2", "4"])
+    assert params.top().runs == [("7", 7), ("0-2", 0), ("0-2", 1), ("0-2", 2), ("4", 4)]
+    assert list(params.runs("0-2")) == [0, 1, 2]
+    for text in ("", "2-1", "-1", "one", "1.5", "0-1-2"):
+        with pytest.raises(InputError, match="neither a run"):
+            params.runs(text)
 
 
 @pytest.mark.parametrize(
@@ -186,6 +195,14 @@ def test_runs_and_entries_of_the_paper() -> None:
         ("lambda", [0.5], "lambda: "),
         ("search_seeds", [], "search_seeds: "),
         ("retrain_runs", [], "retrain_runs: "),
+        ("retrain_runs", ["0-9", 3], "retrain_runs: .*no run comes twice"),
+        ("retrain_runs", [0, 0], "retrain_runs: .*no run comes twice"),
+        ("retrain_runs", ["9-0"], "retrain_runs: .*a range of runs"),
+        ("retrain_runs", [-1], "retrain_runs: .*a range of runs"),
+        ("retrain_runs", ["0-"], "retrain_runs: .*a range of runs"),
+        ("retrain_runs", [[0, 1]], "retrain_runs: .*a range of runs"),
+        ("retrain_runs", [0.5], "retrain_runs: .*a range of runs"),
+        ("retrain_runs", [True], "retrain_runs: .*a range of runs"),
         ("search_seeds", [0, -1], "search_seeds.1: .*not -1"),
         ("search_seeds", ["0"], "search_seeds.0: .*not '0'"),
         ("scale", "papier", "scale: .*not 'papier'"),

@@ -92,7 +92,7 @@ def test_a_single_run_has_no_standard_deviation(build):
 
 
 def test_runs_on_different_data_are_refused(demo):
-    path = demo / "results/demo/retrain/cifar10/eoinas/1/result.json"
+    path = demo / "results/demo/retrain/cifar10/eoinas/0-2/1/result.json"
     report_fixture.write_json(path, json.loads(path.read_text()) | {"epochs": 3})
     with pytest.raises(InputError, match="cifar10/eoinas: the runs differ"):
         load.runs("demo", "cifar10", "eoinas")
@@ -159,7 +159,8 @@ def test_table_3_marks_and_rows(demo):
 
 
 def test_table_3_names_a_row_that_is_not_run(build):
-    entries = {"cifar10": {key: value for key, value in report_fixture.ENTRIES["cifar10"].items() if key != "random_cutout"}}
+    kept = {key: value for key, value in report_fixture.ENTRIES["cifar10"].items() if key != "random_cutout"}
+    entries = {**report_fixture.ENTRIES, "cifar10": kept}
     build("demo", entries=entries)
     assert "`random_cutout` is not in `entries.cifar10`" in table_3("demo").markdown
 
@@ -186,7 +187,7 @@ def test_no_difference_is_said_plainly(build):
     root = build("demo")
     for entry, wrong in (("eoinas_cutout", (50, 60, 70)), ("random_cutout", (51, 61, 69))):
         for run, count in enumerate(wrong):
-            path = root / f"results/demo/retrain/cifar10/{entry}/{run}/result.json"
+            path = root / f"results/demo/retrain/cifar10/{entry}/0-2/{run}/result.json"
             report_fixture.write_json(path, json.loads(path.read_text()) | {"wrong": count})
     line = next(line for line in table_3("demo").markdown.splitlines() if line.startswith("- `eoinas_cutout` against `random"))
     assert "n = 3 and 3" in line
@@ -209,13 +210,13 @@ def test_entries_of_the_user_appear(build):
 @pytest.mark.parametrize(
     ("missing", "make"),
     [
-        ("results/demo/retrain/cifar100/eoinas/2/result.json", table_1),
+        ("results/demo/retrain/cifar100/eoinas/0-2/2/result.json", table_1),
         ("results/demo/complexity.json", table_1),
         ("results/demo/timing/search/sss/1.json", table_3),
         ("results/demo/search/baseline/1/history.csv", lambda scale: fig_7_8(scale, "a.png")),
         ("results/demo/search/eoinas/0/trace.npz", lambda scale: fig_indicator.fig_indicator(scale, "a.png")),
         ("results/demo/selection/eoinas.json", lambda scale: fig_indicator.fig_indicator(scale, "a.png")),
-        ("results/demo/retrain/cifar10/sss_cutout/0/result.json", lambda scale: fig_retrain(scale, "a.png")),
+        ("results/demo/retrain/cifar10/sss_cutout/0-2/0/result.json", lambda scale: fig_retrain(scale, "a.png")),
         ("reports/demo/table_3.md", page),
         ("reports/demo/fig_5_9.png", page),
     ],

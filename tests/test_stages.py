@@ -16,6 +16,7 @@ import yaml
 from eoinas import checkpoint, genotype, runtime
 from eoinas.data import imageset
 from eoinas.metrics import complexity
+from eoinas.train import classify
 from tests import test_search as small
 
 ROOT = Path(__file__).parent.parent
@@ -28,6 +29,7 @@ ENTRIES = {
     },
     "cifar100": {"random": {"genotype": "random", "cutout": 16}},
 }
+TRANSFER = {"imagenet": {"ours": {"genotype": "eoinas"}}, "cityscapes": {"ours": {"genotype": "cityscapes"}}}
 
 
 def write_params(folder: Path, **changes: object) -> None:
@@ -38,7 +40,7 @@ def write_params(folder: Path, **changes: object) -> None:
     demo["retrain"].update(RETRAIN)
     demo["derive"]["short"].update({**RETRAIN, "epochs": 1})
     demo["cifar100"].update(digits_train=200, digits_test=100)
-    values.update(search_seeds=[0, 3], retrain_runs=[0], entries=ENTRIES)
+    values.update(search_seeds=[0, 3], retrain_runs=["0-1"], entries={**ENTRIES, **TRANSFER})
     values.update(changes)
     (folder / "params.yaml").write_text(yaml.safe_dump(values))
 
@@ -69,15 +71,15 @@ def finished(tmp_path_factory) -> Path:
         run("data_cifar100", "demo")
         for seed in ("0", "3"):
             run("search", "demo", "eoinas", seed)
-            run("derive", "demo", "eoinas", seed)
-            run("random_cell", "demo", seed)
+        run("derive", "demo", "eoinas")
+        run("random_cells", "demo")
         for variant in ("eoinas", "random"):
             run("select_genotype", "demo", variant)
         run("entries", "demo")
         run("complexity", "demo")
         for data, names in ENTRIES.items():
             for name in names:
-                run("retrain", "demo", data, name, "0")
+                run("retrain", "demo", data, name, "0-1")
     finally:
         os.chdir(before)
         torch.use_deterministic_algorithms(False)
@@ -110,10 +112,11 @@ def test_every_stage_leaves_its_outputs_and_nothing_else(finished) -> None:
         expected |= {f"derive/{kind}/{seed}/{name}.json" for kind in ("eoinas", "random") for name in ("genotype", "score")}
         expected |= {f"timing/search/eoinas/{seed}.json"}
     expected |= {f"{kind}/{name}.json" for kind in ("genotypes", "selection") for name in ("eoinas", "random")}
+    expected |= {"entries/imagenet/ours.json"}
     for data, names in ENTRIES.items():
         expected |= {f"entries/{data}/{name}.json" for name in names}
         outputs = ("weights.safetensors", "history.csv", "predictions.npy", "result.json")
-        expected |= {f"retrain/{data}/{name}/0/{output}" for name in names for output in outputs}
+        expected |= {f"retrain/{data}/{name}/0-1/{run}/{output}" for name in names for run in (0, 1) for output in outputs}
     assert found == expected
     assert list((finished / ".scratch").iterdir()) == []
     assert not list(finished.rglob("*.part"))
@@ -144,7 +147,7 @@ def test_result_counts_the_wrong_predictions(finished) -> None:
     for data in ENTRIES:
         labels = np.load(finished / f"data/prepared/demo/{data}/test_labels.npy")
         for name in ENTRIES[data]:
-            folder = finished / f"results/demo/retrain/{data}/{name}/0"
+            folder = finished / f"results/demo/retrain/{data}/{name}/0-1/1"
             result, predictions = read(folder / "result.json"), np.load(folder / "predictions.npy")
             assert (result["wrong"], result["images"], result["epochs"]) == ((predictions != labels).sum(), len(labels), 2)
             assert result["best_wrong"] <= result["wrong"]
@@ -171,12 +174,37 @@ def test_running_again_gives_the_same_bytes(finished, project, monkeypatch) -> N
     for name in ("data/prepared", "results/demo/entries"):
         shutil.copytree(finished / name, project / name)
     monkeypatch.setattr(runtime, "device", lambda _threads: torch.device("cpu"))
-    run("random_cell", "demo", "3")
-    run("retrain", "demo", "cifar10", "ours", "0")
-    for name in ("derive/random/3", "retrain/cifar10/ours/0"):
-        paths = sorted((project / "results/demo" / name).iterdir())
+    run("random_cells", "demo")
+    run("retrain", "demo", "cifar10", "ours", "1")  # a stage of its own gives what it gives as one of several
+    for name, again in (("derive/random/3", "derive/random/3"), ("retrain/cifar10/ours/0-1/1", "retrain/cifar10/ours/1/1")):
+        paths = sorted((project / "results/demo" / again).iterdir())
         assert len(paths) >= 2
         assert all(path.read_bytes() == (finished / "results/demo" / name / path.name).read_bytes() for path in paths)
+
+
+def test_runs_that_a_killed_stage_had_finished_are_not_done_again(finished, project, monkeypatch) -> None:
+    for name in ("data/prepared", "results/demo/entries"):
+        shutil.copytree(finished / name, project / name)
+    monkeypatch.setattr(runtime, "device", lambda _threads: torch.device("cpu"))
+    train, started = classify.train, []
+
+    def killed_in_the_second(*args):
+        started.append(args[4])
+        if len(started) == 2:
+            raise KeyboardInterrupt
+        return train(*args)
+
+    monkeypatch.setattr(classify, "train", killed_in_the_second)
+    with pytest.raises(KeyboardInterrupt):
+        run("retrain", "demo", "cifar10", "ours", "0-1")
+    assert not Path("results/demo/retrain").exists()
+    run("retrain", "demo", "cifar10", "ours", "0-1")
+    assert started == [0, 1, 1]
+    found = project / "results/demo/retrain/cifar10/ours/0-1"
+    paths = [path.relative_to(found) for path in found.rglob("*") if path.is_file()]
+    assert len(paths) == 8
+    assert all((found / path).read_bytes() == (finished / found.relative_to(project) / path).read_bytes() for path in paths)
+    assert list(Path(".scratch").iterdir()) == []
 
 
 def test_derive_by_a_short_training(finished, project, monkeypatch) -> None:
@@ -186,7 +214,7 @@ def test_derive_by_a_short_training(finished, project, monkeypatch) -> None:
     for name in ("data/prepared", "results/demo/search"):
         shutil.copytree(finished / name, project / name)
     monkeypatch.setattr(runtime, "device", lambda _threads: torch.device("cpu"))
-    run("derive", "demo", "eoinas", "3")
+    run("derive", "demo", "eoinas")
     found = project / "results/demo/derive/eoinas/3"
     assert read(found / "score.json")["by"] == "retrain"
     assert (found / "genotype.json").read_bytes() == (finished / "results/demo/derive/eoinas/3/genotype.json").read_bytes()
@@ -221,8 +249,8 @@ ALL = {
     "data_cifar10": (),
     "data_cifar100": (),
     "search": ("eoinas", "0"),
-    "derive": ("eoinas", "0"),
-    "random_cell": ("0",),
+    "derive": ("eoinas",),
+    "random_cells": (),
     "retrain": ("cifar10", "ours", "0"),
     "complexity": (),
 }
@@ -237,14 +265,14 @@ def test_an_unknown_scale_is_refused(project, refused, stage: str) -> None:
     ("stage", "arguments", "message"),
     [
         ("search", ("demo", "eoinass", "0"), "unknown variant 'eoinass'; one of baseline, sss, eoinas"),
-        ("derive", ("demo", "eoinass", "0"), "unknown variant 'eoinass'; one of baseline, sss, eoinas"),
+        ("derive", ("demo", "eoinass"), "unknown variant 'eoinass'; one of baseline, sss, eoinas"),
         ("search", ("demo", "eoinas", "one"), "'one' is not a seed"),
-        ("derive", ("demo", "eoinas", "-1"), "'-1' is not a seed"),
-        ("random_cell", ("demo", "1.5"), "'1.5' is not a seed"),
-        ("retrain", ("demo", "cifar10", "ours", ""), "'' is not a seed"),
+        ("search", ("demo", "eoinas", "-1"), "'-1' is not a seed"),
+        ("retrain", ("demo", "cifar10", "ours", ""), "'' is neither a run"),
+        ("retrain", ("demo", "cifar10", "ours", "9-0"), "'9-0' is neither a run"),
         ("search", ("demo", "eoinas", "0"), "data/prepared/demo/cifar10/meta.json: no such file"),
-        ("random_cell", ("demo", "0"), "data/prepared/demo/cifar10/meta.json: no such file"),
-        ("derive", ("demo", "eoinas", "0"), "results/demo/search/eoinas/0/trace.npz: no such file"),
+        ("random_cells", ("demo",), "data/prepared/demo/cifar10/meta.json: no such file"),
+        ("derive", ("demo", "eoinas"), "results/demo/search/eoinas/0/trace.npz: no such file"),
         ("select_genotype", ("demo", "eoinas"), "results/demo/derive/eoinas/0/score.json: no such file"),
         ("select_genotype", ("demo", "eoinass"), "results/demo/derive/eoinass/0/score.json: no such file"),
         ("entries", ("demo",), "results/demo/genotypes/eoinas.json: no such file"),
@@ -306,14 +334,14 @@ def test_a_genotype_that_does_not_fit_is_named(project, refused, spoil, message:
     cell = read(ROOT / "data/genotypes/eoinas_cifar.json")
     spoil(cell)
     path.write_text(json.dumps(cell))
-    write_params(project, entries={"cifar10": {"mine": {"genotype": str(path), "cutout": 0}}})
+    write_params(project, entries={**ENTRIES, **TRANSFER, "cifar10": {"mine": {"genotype": str(path), "cutout": 0}}})
     found = refused("entries", "demo")
     assert found.startswith("error: data/genotypes/mine.json: ")
     assert message in found
 
 
 def test_a_genotype_that_is_neither_searched_nor_a_file_is_named(project, refused) -> None:
-    write_params(project, entries={"cifar10": {"mine": {"genotype": "eoinass", "cutout": 0}}})
+    write_params(project, entries={**ENTRIES, **TRANSFER, "cifar10": {"mine": {"genotype": "eoinass", "cutout": 0}}})
     assert refused("entries", "demo").startswith("error: params.yaml: entries.cifar10.mine.genotype: one of eoinas, ")
 
 
@@ -323,7 +351,7 @@ def test_weights_of_another_supernet_are_refused(finished, project, refused) -> 
     values = yaml.safe_load(Path("params.yaml").read_text())
     values["demo"]["search"]["C"] = 3
     Path("params.yaml").write_text(yaml.safe_dump(values))
-    message = refused("derive", "demo", "eoinas", "0")
+    message = refused("derive", "demo", "eoinas")
     assert message.startswith("error: results/demo/search/eoinas/0/supernet.safetensors: not the weights of this network")
 
 

@@ -21,7 +21,7 @@ def fig_retrain(scale: str, path: Path | str) -> None:
     import seaborn
     from matplotlib.figure import Figure
 
-    entries = params.top().entries
+    entries = params.top().entries.cifar
     counts = [len(networks) for networks in entries.values()]
     figure = Figure(figsize=(11, 1.9 + 0.8 * sum(counts) + 0.7 * len(counts)), layout="constrained")
     panels = figure.subplots(len(counts), 1, height_ratios=[count + 0.6 for count in counts], squeeze=False)[:, 0]

@@ -81,8 +81,8 @@ def _fields(path: str, *names: str) -> list:
 def runs(scale: str, data: str, entry: str) -> Runs:
     """The runs ``retrain_runs`` of an entry, in that order."""
     errors, rest = [], []
-    for run in params.top().retrain_runs:
-        path = f"results/{scale}/retrain/{data}/{entry}/{run}/result.json"
+    for group, run in params.top().runs:
+        path = f"results/{scale}/retrain/{data}/{entry}/{group}/{run}/result.json"
         epochs, images, wrong, about = _fields(path, "epochs", "images", "wrong", "data")
         errors.append(100 * wrong / images)
         rest.append((epochs, images, about["source"], about["image_size"], about["classes"]))

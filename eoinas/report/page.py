@@ -47,7 +47,7 @@ def page(scale: str) -> str:
     """
     folder = Path("reports", scale)
     top = params.top()
-    runs = {(data, key): load.runs(scale, data, key) for data, networks in top.entries.items() for key in networks}
+    runs = {(data, key): load.runs(scale, data, key) for data, networks in top.entries.cifar.items() for key in networks}
     parts = [
         f"# Results of EoiNAS, {announce(scale)}\n",
         _banner(scale, runs),
@@ -85,7 +85,7 @@ def _counts(scale: str, top: params.Top, runs: dict[tuple[str, str], load.Runs])
         f"{len(load.SEARCHED) * len(seeds)} searches: {len(load.SEARCHED)} variants, {len(seeds)} seeds each, "
         f"{histories['epoch'].max()} epochs, {prunes} prunes where the search space is slimmed; lambda {top.lambda_:g}.",
         f"Days of one search: {', '.join(f'{variant} {days}' for variant, days in costs.items())}.",
-        f"{sum(run.n for run in runs.values())} training runs: {len(runs)} networks, {len(top.retrain_runs)} runs each, "
+        f"{sum(run.n for run in runs.values())} training runs: {len(runs)} networks, {len(top.runs)} runs each, "
         f"{lengths} epochs.",
     ]
 

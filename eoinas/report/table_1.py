@@ -56,7 +56,7 @@ def table_1(scale: str) -> table.Table:
 def _networks(scale: str) -> list[_Network]:
     """Entries in the order of params.yaml; an entry of both data sets is one network only if it is the same in both."""
     found: dict[tuple, _Network] = {}
-    for data, entries in params.top().entries.items():
+    for data, entries in params.top().entries.cifar.items():
         for key, entry in entries.items():
             identity = (key, entry.genotype, entry.cutout)
             if identity not in found:

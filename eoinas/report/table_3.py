@@ -24,7 +24,7 @@ def table_3(scale: str) -> table.Table:
     Raises:
         InputError: a result is missing.
     """
-    entries = {key: entry for key, entry in params.top().entries.get("cifar10", {}).items() if key in ROWS}
+    entries = {key: entry for key, entry in params.top().entries.cifar10.items() if key in ROWS}
     entries = {key: entries[key] for key in ROWS if key in entries}
     runs = {key: load.runs(scale, "cifar10", key) for key in entries}
     sizes = {key: load.complexity(scale, "cifar10", key) for key in entries}
