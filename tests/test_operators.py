@@ -1,6 +1,6 @@
 """No network uses an operator that has no deterministic CUDA kernel: forward, backward and optimizer are traced without a GPU.
 
-On the "meta" device nothing is computed and torch takes the ways that it takes on a GPU, so that the trace is of what a GPU would run.
+On the "meta" device nothing is computed and torch goes the ways that it goes on a GPU, so the trace is of what a GPU would run.
 """
 
 import functools
@@ -19,8 +19,8 @@ from eoinas.models.imagenet import NetworkImageNet
 from eoinas.models.supernet import SupernetCIFAR, sampled_path
 from tests.closure import ROOT
 
-# What the documentation of torch.use_deterministic_algorithms (torch 2.14) lists as raising an error on a CUDA tensor, as the names of
-# the operators underneath, and the operators that it lists as deterministic under certain arguments only.
+# What the documentation of torch.use_deterministic_algorithms (torch 2.14) lists as raising an error on a CUDA tensor, by the
+# names of the operators underneath, and the operators that it lists as deterministic under certain arguments only.
 NONDETERMINISTIC = {
     "aten::adaptive_max_pool2d_backward",
     "aten::avg_pool3d_backward",
