@@ -1,8 +1,8 @@
 """The fault campaign: every training stage is killed again and again, and its outputs are compared with an undisturbed run's.
 
 ``python -m tests.faults [FAULTS [STAGE ...]]`` (or ``make faults``) works on a copy of the project in a temporary folder, at demo
-scale, with a checkpoint whenever a few hundredths of a second have passed, and writes reports/reliability/. Each stage gets FAULTS
-faults (24 unless told), of these kinds in turn:
+scale, with a checkpoint whenever a few hundredths of a second have passed, and writes reports/reliability/. Each stage gets
+FAULTS faults (24 unless told), of these kinds in turn:
 
     kill        SIGKILL at a random moment
     rename      the process dies between the two renames of a checkpoint
@@ -190,17 +190,6 @@ def stages_of(folder: Path) -> list[Stage]:
 
     with Repo(str(folder)) as repo:
         index = repo.index
-        training = {
-            "search",
-            "derive",
-            "random_cells",
-            "retrain",
-            "imagenet",
-            "seg_search",
-            "seg_pretrain",
-            "seg_train",
-            "standalone",
-        }
         chosen: dict[str, Stage] = {}
         import networkx
 
