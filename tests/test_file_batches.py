@@ -129,16 +129,20 @@ def test_workers_outlive_signals_and_die_with_their_parent(tmp_path) -> None:
     code = """
 import os, signal
 from tests.test_file_batches import batches, epoch
+for number in (signal.SIGTERM, signal.SIGINT):
+    signal.signal(number, lambda *_: None)
 source = batches(workers=2)
 epoch(source, 1)
 workers = [process.pid for process in __import__("multiprocessing").active_children()]
-for pid in workers:
-    os.kill(pid, signal.SIGTERM), os.kill(pid, signal.SIGINT)
+for number in (signal.SIGTERM, signal.SIGINT):
+    os.killpg(0, number)
 epoch(source, 2)
 print(*workers, flush=True)
 os.kill(os.getpid(), signal.SIGKILL)
 """
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, start_new_session=True, stdout=subprocess.PIPE, text=True, timeout=60
+    )
     pids = [int(pid) for pid in done.stdout.split()]
     assert len(pids) == 2
     assert done.returncode == -signal.SIGKILL

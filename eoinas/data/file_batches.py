@@ -4,6 +4,7 @@ Order and samples are functions of (seed, purpose, epoch, index): neither the nu
 """
 
 import ctypes
+import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -154,9 +155,8 @@ def _ahead(read: _Read, keys: Iterator[_Key], workers: int, device: torch.device
 
 
 def _begin_worker(_number: int) -> None:
-    """A worker ends when its parent does and not before: the signals that ask the stage to save its state are not for it."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
+    """A worker ends when its parent does and not before: signals that ask the stage to save its state are not for it."""
+    os.setpgid(0, 0)  # Ctrl-C and launchers send them to the whole group of processes
     if sys.platform == "linux":  # at once, for it holds the stage's lock open
         pr_set_pdeathsig = 1
         ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
