@@ -2,6 +2,7 @@
 
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from itertools import repeat
 from pathlib import Path
 
 from tqdm import tqdm
@@ -42,7 +43,8 @@ def list_classes(raw: Path, count: int) -> dict[str, dict[str, list[Path]]]:
     splits = {split: own_folder.classes_of(own_folder.split_folder(raw, split)) for split in SPLITS}
     if len(splits["train"]) != count:
         raise InputError(
-            f"{raw / 'train'}: {len(splits['train'])} classes, but imagenet_data.classes says {count}; complete one or change the other"
+            f"{raw / 'train'}: {len(splits['train'])} classes, but imagenet_data.classes says {count}; "
+            "add what is missing or change the number"
         )
     for one, other in (SPLITS, SPLITS[::-1]):
         if lacking := sorted(splits[one].keys() - splits[other].keys()):
@@ -63,7 +65,7 @@ def _refuse_flat_validation(raw: Path) -> None:
 def _rows(raw: Path, split: str, classes: dict[str, list[Path]], decode: bool) -> list[tuple[str, int, int, int, int]]:
     rows = []
 
-    def row(path: Path) -> tuple[str, int, int, int, int]:
+    def row(path: Path, label: int) -> tuple[str, int, int, int, int]:
         if decode:
             rgb.read(path)
         return (path.relative_to(raw).as_posix(), label, *rgb.size(path), path.stat().st_size)
@@ -71,6 +73,6 @@ def _rows(raw: Path, split: str, classes: dict[str, list[Path]], decode: bool) -
     total = sum(map(len, classes.values()))
     with ThreadPoolExecutor(THREADS) as pool, tqdm(total=total, desc=split, unit="image", disable=not sys.stderr.isatty()) as bar:
         for label, paths in enumerate(classes.values()):
-            rows += pool.map(row, paths)
+            rows += pool.map(row, paths, repeat(label))
             bar.update(len(paths))
     return rows
