@@ -2,8 +2,9 @@
 
 from eoinas import files, params, runtime
 from eoinas.data import prepare
+from eoinas.data.imagenet import ImagenetDataParams
 from eoinas.data.images import SplitParams
-from eoinas.train import candidates, classify, search_cifar
+from eoinas.train import candidates, classify, imagenet, search_cifar
 
 SECTIONS = {
     "cifar10": prepare.DataParams,
@@ -12,6 +13,8 @@ SECTIONS = {
     "search": search_cifar.SearchCifarParams,
     "derive": candidates.DeriveParams,
     "retrain": classify.RetrainParams,
+    "imagenet_data": ImagenetDataParams,
+    "imagenet": imagenet.ImagenetParams,
 }
 
 
