@@ -18,11 +18,16 @@ SECTIONS = {
 }
 
 
-def main(scale: str) -> None:
+def check(scale: str) -> None:
+    """Raise InputError where params.yaml has a mistake at the top level or in the scale's block."""
     params.top()
     params.known_blocks(scale, SECTIONS)
     for name, section in SECTIONS.items():
         params.load(section, scale, name)
+
+
+def main(scale: str) -> None:
+    check(scale)
     # Constant on purpose: what depends on it is not run again when a parameter changes that it does not use.
     files.write_text(f"results/{scale}/params_checked.txt", "all parameters are known and in range\n")
 
