@@ -5,7 +5,6 @@ Shapes: B images, H, W sides of the image, K classes. Normalisation as in ``eoin
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 

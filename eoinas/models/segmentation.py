@@ -1,8 +1,8 @@
 """The network that is trained for segmentation (Sec. V-C): the encoder of Table IV and the decoder of DeepLabv3+.
 
-Shapes: B images, C channels of a node in the first cell, H, W sides of the image, K classes. Sides are halved rounding up, so any side
-works. Upsampling aligns the corners: a feature of stride 16 lies on every 16th pixel, exactly so where a side is a multiple of 16
-plus 1, as the crop of 769 is.
+Shapes: B images, C channels of a node in the first cell, H, W sides of the image, K classes. Sides are halved rounding up, so any
+side works. Upsampling aligns the corners: the convolutions put a feature of stride 16 on every 16th pixel, and where a side is a
+multiple of 16 plus 1, as the crop of 769 is, upsampling puts it back there exactly.
 """
 
 from typing import Annotated, Literal
@@ -79,7 +79,7 @@ class Backbone(nn.Module):
 
 
 class Decoder(nn.Module):
-    """The decoder of DeepLabv3+ (choice D54): the low-level feature to ``low_width`` channels, two 3x3 convolutions, classifier."""
+    """The decoder of DeepLabv3+ (choice D54): low-level feature to ``low_width`` channels, two 3x3 convolutions, classifier."""
 
     def __init__(self, C_low: int, low_width: int, width: int, classes: int) -> None:
         super().__init__()
