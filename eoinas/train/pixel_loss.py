@@ -42,8 +42,9 @@ def hard_cross_entropy(logits: Tensor, targets: Tensor, threshold: float, min_ke
     losses = F.cross_entropy(flat, truth, ignore_index=IGNORE, reduction="none")  # [P], 0 where a pixel does not count
     counted = truth != IGNORE
     with torch.no_grad():
-        ranked = losses.masked_fill(~counted, -1.0).topk(min(min_kept, len(losses))).values
-        hard = counted & (losses >= ranked[-1].clamp(max=-math.log(threshold)))
+        ranked = losses.masked_fill(~counted, 0.0).topk(min(min_kept, len(losses))).values
+        limit = torch.cat((ranked, losses.new_tensor([-math.log(threshold)]))).amin()
+        hard = counted & (losses >= limit)
     return (losses * hard).sum(), hard.sum(), _correct(flat, truth.masked_fill(~hard, IGNORE))
 
 
