@@ -125,7 +125,8 @@ def load(scale: str) -> Scenes:
     meta = files.read_json(folder / "meta.json")
     if not isinstance(meta, dict) or not {"source", "counts", "listing_sha256", "classes"} <= meta.keys():
         raise InputError(f"{folder / 'meta.json'}: not a description of scenes; delete the folder and prepare the data again")
-    scenes = Scenes(folder if meta["source"] == "drawn" else _raw(settings), tuple(_manifest(folder / "manifest.csv")), meta)
+    root = folder if meta["source"] == "drawn" else _raw(settings)
+    scenes = Scenes(root, tuple(_manifest(folder / "manifest.csv", meta["listing_sha256"])), meta)
     for pair in scenes.pairs:
         for path, size in ((scenes.root / pair.image, pair.image_bytes), (scenes.root / pair.label, pair.label_bytes)):
             _check_size(path, size)
@@ -274,16 +275,18 @@ def _csv(pairs: Sequence[Pair]) -> str:
     return table.getvalue()
 
 
-def _manifest(path: Path) -> list[Pair]:
+def _manifest(path: Path, sha256: str) -> list[Pair]:
     try:
-        with open(path, encoding="utf-8", newline="") as file:
-            return [
-                Pair(row["split"], row["image"], row["label"], *(int(row[name]) for name in Pair._fields[3:]))
-                for row in csv.DictReader(file)
-            ]
+        text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise InputError(
             f"{path}: no such file; prepare the data first (`dvc repro`, or python -m stages.data_cityscapes)"
         ) from None
-    except (KeyError, ValueError, TypeError) as error:
-        raise InputError(f"{path}: not a manifest ({error}); delete the folder and prepare the data again") from None
+    except UnicodeDecodeError:
+        text = ""
+    if hashlib.sha256(text.encode()).hexdigest() != sha256:
+        raise InputError(
+            f"{path}: not the listing that meta.json beside it describes; delete the folder and prepare the data again"
+        )
+    rows = csv.DictReader(io.StringIO(text))
+    return [Pair(row["split"], row["image"], row["label"], *(int(row[name]) for name in Pair._fields[3:])) for row in rows]
