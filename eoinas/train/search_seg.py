@@ -14,7 +14,6 @@ from eoinas.data.cityscapes_labels import CLASSES
 from eoinas.data.file_batches import FileBatches
 from eoinas.models.seg_cells import Cells
 from eoinas.models.seg_supernet import SupernetSegmentation
-from eoinas.ranks import Group
 from eoinas.train import pixel_loss, search
 
 
@@ -55,8 +54,9 @@ def run(
 
     def batches(half: list, purpose: str) -> FileBatches:
         dataset = crops.Crops(scenes.root, half, settings.crops)
-        group = Group(0, 1, 0)
-        return FileBatches(dataset, settings.batch_size, settings.seed, purpose, settings.workers, device, group)
+        # As many samples an epoch of both halves, which may differ by a picture, so that the readers never start anew.
+        count = len(alpha_half)
+        return FileBatches(dataset, settings.batch_size, settings.seed, purpose, settings.workers, device, count=count)
 
     task = search.Task(
         lambda inputs, path: network(inputs.contiguous(memory_format=layout), path),
