@@ -8,7 +8,7 @@ import yaml
 from PIL import Image
 
 from eoinas import params
-from eoinas.data import cityscapes
+from eoinas.data import cityscapes, cityscapes_check
 from eoinas.data.cityscapes_labels import CLASSES, COLOURS, EVALUATED, IGNORE, TABLE, TO_LABEL, TO_TRAIN, UNKNOWN
 from eoinas.errors import InputError
 
@@ -32,7 +32,7 @@ def settings(**changes: object) -> cityscapes.CityscapesDataParams:
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("data") / "drawn"
-    cityscapes.prepare(settings(), folder)
+    cityscapes_check.prepare(settings(), folder)
     return folder
 
 
@@ -45,7 +45,7 @@ def raw(drawn, tmp_path) -> Path:
 
 def prepare(raw: Path, **changes: object) -> Path:
     out = raw.parent / "prepared"
-    cityscapes.prepare(settings(source="folder", raw=str(raw), **changes), out)
+    cityscapes_check.prepare(settings(source="folder", raw=str(raw), **changes), out)
     return out
 
 
@@ -61,7 +61,7 @@ def complaint(raw: Path, **changes: object) -> str:
 def listed(folder: Path) -> list[cityscapes.Pair]:
     """The manifest of a prepared folder."""
     sha256 = yaml.safe_load((folder / "meta.json").read_text())["listing_sha256"]
-    return cityscapes._manifest(folder / "manifest.csv", sha256)
+    return cityscapes.read_manifest(folder / "manifest.csv", sha256)
 
 
 def first(raw: Path, half: str, split: str = "train") -> Path:
@@ -99,7 +99,7 @@ def test_drawn_scenes_have_every_class_in_both_splits(drawn) -> None:
 @pytest.mark.parametrize("scale", ["demo", "study", "paper"])
 def test_drawn_scenes_of_every_scale_have_every_class(scale, tmp_path) -> None:
     block = yaml.safe_load(PARAMS.read_text())[scale]["cityscapes_data"] | {"source": "drawn", "decode_all": True}
-    cityscapes.prepare(cityscapes.CityscapesDataParams(**block), tmp_path / "out")
+    cityscapes_check.prepare(cityscapes.CityscapesDataParams(**block), tmp_path / "out")
     meta = yaml.safe_load((tmp_path / "out/meta.json").read_text())
     assert meta["classes"] == {"train": list(CLASSES), "val": list(CLASSES)}
 
@@ -108,8 +108,8 @@ def test_drawn_scenes_are_the_same_bytes_again_and_others_with_another_seed(draw
     def contents(folder: Path) -> dict[str, bytes]:
         return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
-    cityscapes.prepare(settings(), tmp_path / "again")
-    cityscapes.prepare(settings(drawn_seed=1), tmp_path / "other")
+    cityscapes_check.prepare(settings(), tmp_path / "again")
+    cityscapes_check.prepare(settings(drawn_seed=1), tmp_path / "other")
     assert contents(tmp_path / "again") == contents(drawn)
     assert contents(tmp_path / "other") != contents(drawn)
 
@@ -263,7 +263,7 @@ def test_one_name_in_two_cities_is_named(raw) -> None:
 
 def test_a_variable_that_is_not_set_is_named() -> None:
     with pytest.raises(InputError, match=r"cityscapes_data.raw: \$NOWHERE/x names an environment variable"):
-        cityscapes.prepare(settings(source="folder", raw="$NOWHERE/x"), "out")
+        cityscapes_check.prepare(settings(source="folder", raw="$NOWHERE/x"), "out")
 
 
 # What training sees.
@@ -276,7 +276,9 @@ def project(raw, tmp_path, monkeypatch) -> Path:
     values = yaml.safe_load(PARAMS.read_text())
     values["demo"]["cityscapes_data"] = {**DRAWN, "source": "folder", "raw": str(raw)}
     Path("params.yaml").write_text(yaml.safe_dump(values))
-    cityscapes.prepare(params.load(cityscapes.CityscapesDataParams, "demo", "cityscapes_data"), "data/prepared/demo/cityscapes")
+    cityscapes_check.prepare(
+        params.load(cityscapes.CityscapesDataParams, "demo", "cityscapes_data"), "data/prepared/demo/cityscapes"
+    )
     return raw
 
 
@@ -313,7 +315,7 @@ def test_a_file_that_changed_or_went_is_named_before_training(project) -> None:
 
 def test_drawn_scenes_are_found_in_the_prepared_folder(project) -> None:
     shutil.rmtree("data")
-    cityscapes.prepare(settings(), "data/prepared/demo/cityscapes")
+    cityscapes_check.prepare(settings(), "data/prepared/demo/cityscapes")
     assert cityscapes.load("demo").root == Path("data/prepared/demo/cityscapes")
 
 

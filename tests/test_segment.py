@@ -13,7 +13,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from eoinas import checkpoint, runtime, weights
-from eoinas.data import cityscapes
+from eoinas.data import cityscapes, cityscapes_check
 from eoinas.data.cityscapes_labels import CLASSES, IGNORE, TO_LABEL
 from eoinas.errors import InputError
 from eoinas.genotype import ZERO
@@ -47,9 +47,9 @@ def search_settings(**changes: object) -> search_seg.SegSearchParams:
 def scenes(tmp_path_factory) -> cityscapes.Scenes:
     folder = tmp_path_factory.mktemp("scenes") / "drawn"
     block = {**DEMO["cityscapes_data"], "drawn_train": 7, "drawn_val": 6, "drawn_width": 130, "drawn_height": 67}
-    cityscapes.prepare(cityscapes.CityscapesDataParams(**block), folder)
+    cityscapes_check.prepare(cityscapes.CityscapesDataParams(**block), folder)
     meta = json.loads((folder / "meta.json").read_text())
-    return cityscapes.Scenes(folder, tuple(cityscapes._manifest(folder / "manifest.csv", meta["listing_sha256"])), meta)
+    return cityscapes.Scenes(folder, tuple(cityscapes.read_manifest(folder / "manifest.csv", meta["listing_sha256"])), meta)
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -10,7 +10,6 @@ import csv
 import hashlib
 import io
 import os
-from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
@@ -18,7 +17,7 @@ import numpy as np
 from pydantic import Field
 
 from eoinas import files, params
-from eoinas.data.cityscapes_labels import CLASSES, IGNORE, TO_TRAIN, UNKNOWN
+from eoinas.data.cityscapes_labels import TO_TRAIN, UNKNOWN
 from eoinas.errors import InputError
 
 if TYPE_CHECKING:
@@ -87,31 +86,6 @@ class Scenes(NamedTuple):
         return {name: self.meta[name] for name in ("source", "counts", "listing_sha256")}
 
 
-def prepare(settings: CityscapesDataParams, folder: Path | str) -> None:
-    """Check the pictures and write ``manifest.csv`` and ``meta.json`` to ``folder``; drawn scenes are written there too.
-
-    Raises:
-        InputError: a file is missing, damaged, or does not fit its other half.
-    """
-    with files.replacing_folder(folder) as temporary:
-        if settings.source == "drawn":
-            from eoinas.data import streets
-
-            counts = {"train": settings.drawn_train, "val": settings.drawn_val}
-            streets.write(temporary, counts, settings.drawn_width, settings.drawn_height, settings.drawn_seed)
-        root = temporary if settings.source == "drawn" else _raw(settings)
-        pairs = [pair for split in SPLITS for pair in _listing(root, split)]
-        listing = _csv(pairs)
-        files.write_text(temporary / "manifest.csv", listing)
-        meta = {
-            "source": settings.source,
-            "counts": {split: sum(pair.split == split for pair in pairs) for split in SPLITS},
-            "listing_sha256": hashlib.sha256(listing.encode()).hexdigest(),
-            "classes": _decode_all(root, pairs) if settings.decode_all else None,
-        }
-        files.write_json(temporary / "meta.json", meta)
-
-
 def load(scale: str) -> Scenes:
     """The prepared data of a scale, every file there with the size that the manifest has.
 
@@ -125,8 +99,8 @@ def load(scale: str) -> Scenes:
     meta = files.read_json(folder / "meta.json")
     if not isinstance(meta, dict) or not {"source", "counts", "listing_sha256", "classes"} <= meta.keys():
         raise InputError(f"{folder / 'meta.json'}: not a description of scenes; delete the folder and prepare the data again")
-    root = folder if meta["source"] == "drawn" else _raw(settings)
-    scenes = Scenes(root, tuple(_manifest(folder / "manifest.csv", meta["listing_sha256"])), meta)
+    root = folder if meta["source"] == "drawn" else raw_folder(settings)
+    scenes = Scenes(root, tuple(read_manifest(folder / "manifest.csv", meta["listing_sha256"])), meta)
     for pair in scenes.pairs:
         for path, size in ((scenes.root / pair.image, pair.image_bytes), (scenes.root / pair.label, pair.label_bytes)):
             _check_size(path, size)
@@ -139,8 +113,8 @@ def image(root: Path, pair: Pair) -> Image.Image:
     Raises:
         InputError: it cannot be read.
     """
-    with _open(root / pair.image) as file:
-        return _decoded(file, root / pair.image).convert("RGB")
+    with open_image(root / pair.image) as file:
+        return decoded(file, root / pair.image).convert("RGB")
 
 
 def labels(root: Path, pair: Pair) -> np.ndarray:
@@ -150,76 +124,34 @@ def labels(root: Path, pair: Pair) -> np.ndarray:
         InputError: it cannot be read or has a label id outside the table.
     """
     path = root / pair.label
-    with _open(path) as file:
-        _check_mode(file, path)
-        ids = np.asarray(_decoded(file, path))
-    found = ids.max(initial=0)
-    train_ids = TO_TRAIN[np.minimum(ids, 255)]  # 255 is outside the table, as all above it
+    with open_image(path) as file:
+        check_mode(file, path)
+        ids = np.asarray(decoded(file, path))
+    train_ids = TO_TRAIN[np.clip(ids, -1, 255)]  # both ends are outside the table
     if (train_ids == UNKNOWN).any():
-        unknown = int(ids[train_ids == UNKNOWN][0]) if found < 256 else int(found)
+        unknown = int(ids[train_ids == UNKNOWN][0])
         raise InputError(f"{path}: label id {unknown} is outside the table (0 to 33); labelIds images are needed, not trainIds")
     return train_ids
 
 
-def _raw(settings: CityscapesDataParams) -> Path:
+def raw_folder(settings: CityscapesDataParams) -> Path:
+    """The folder that ``raw`` means.
+
+    Raises:
+        InputError: it names an environment variable that is not set.
+    """
     raw = os.path.expanduser(os.path.expandvars(settings.raw))
     if "$" in raw:
         raise InputError(f"{params.FILE}: cityscapes_data.raw: {settings.raw} names an environment variable that is not set")
     return Path(raw)
 
 
-def _listing(root: Path, split: Split) -> list[Pair]:
-    """All pairs of a split, sorted, each checked by the heads of its files."""
-    halves = []
-    for half, suffix, archive in (
-        (IMAGES, IMAGE_SUFFIX, "leftImg8bit_trainvaltest.zip"),
-        (LABELS, LABEL_SUFFIX, "gtFine_trainvaltest.zip"),
-    ):
-        folder = root / half / split
-        if not folder.is_dir():
-            raise InputError(f"{folder}: no such folder; unpack {archive} in {root}, or set cityscapes_data.raw to where it is")
-        found = {path.relative_to(root / half).as_posix().removesuffix(suffix) for path in folder.glob(f"*/*{suffix}")}
-        if not found:
-            raise InputError(f"{folder}: holds no <city>/<name>{suffix}; unpack {archive} in {root}")
-        halves.append(found)
-    for mine, other, suffix, there, missing in (
-        (halves[0], halves[1], IMAGE_SUFFIX, IMAGES, f"{LABELS}/{{}}{LABEL_SUFFIX}"),
-        (halves[1], halves[0], LABEL_SUFFIX, LABELS, f"{IMAGES}/{{}}{IMAGE_SUFFIX}"),
-    ):
-        for stem in sorted(mine - other):
-            path = root / there / f"{stem}{suffix}"
-            raise InputError(f"{path}: has no {root / missing.format(stem)}; add that file or remove this one")
-    stems = sorted(halves[0])
-    names: dict[str, str] = {}
-    for stem in stems:  # predictions are written under the name alone, as the official evaluator wants them
-        if names.setdefault(Path(stem).name, stem) != stem:
-            raise InputError(f"{root / IMAGES / stem}{IMAGE_SUFFIX}: the name is also in {names[Path(stem).name]}; rename one")
-    return [_pair(root, split, f"{IMAGES}/{stem}{IMAGE_SUFFIX}", f"{LABELS}/{stem}{LABEL_SUFFIX}") for stem in stems]
+def open_image(path: Path) -> Image.Image:
+    """The file, its head read.
 
-
-def _pair(root: Path, split: Split, image: str, label: str) -> Pair:
-    with _open(root / image) as file:
-        size = file.size
-        _check_end(file, root / image)
-    with _open(root / label) as file:
-        _check_mode(file, root / label)
-        _check_end(file, root / label)
-        if file.size != size:
-            found, needed = ("{}x{}".format(*each) for each in (file.size, size))
-            raise InputError(f"{root / label}: is {found} pixels and its image {needed}; replace one of them")
-    return Pair(split, image, label, *size, (root / image).stat().st_size, (root / label).stat().st_size)
-
-
-def _decode_all(root: Path, pairs: Iterable[Pair]) -> dict[str, list[str]]:
-    """The classes that occur in each split, every file read."""
-    seen = {split: np.zeros(IGNORE + 1, bool) for split in SPLITS}
-    for pair in pairs:
-        image(root, pair)
-        seen[pair.split][np.unique(labels(root, pair))] = True
-    return {split: [name for name, found in zip(CLASSES, seen[split], strict=False) if found] for split in SPLITS}
-
-
-def _open(path: Path) -> Image.Image:
+    Raises:
+        InputError: it is missing or no image.
+    """
     from PIL import Image
 
     try:
@@ -230,7 +162,12 @@ def _open(path: Path) -> Image.Image:
         raise _unreadable(path, error) from None
 
 
-def _decoded(file: Image.Image, path: Path) -> Image.Image:
+def decoded(file: Image.Image, path: Path) -> Image.Image:
+    """``file``, read to its last pixel.
+
+    Raises:
+        InputError: it is damaged.
+    """
     try:
         file.load()
     except Exception as error:
@@ -242,18 +179,10 @@ def _unreadable(path: Path, error: Exception) -> InputError:
     return InputError(f"{path}: not a readable image ({' '.join(str(error).split()):.200}); replace it")
 
 
-def _check_mode(file: Image.Image, path: Path) -> None:
+def check_mode(file: Image.Image, path: Path) -> None:
+    """Raise InputError where a label image has more than one channel."""
     if file.mode not in ("L", "P", "I;16", "I"):  # P: the palette is for the eye, the indices are the ids
         raise InputError(f"{path}: has mode {file.mode}, a label image has one channel of label ids; it may be the colour image")
-
-
-def _check_end(file: Image.Image, path: Path) -> None:
-    """A PNG that was cut off lacks its last chunk; the head does not show it."""
-    if file.format == "PNG":
-        with open(path, "rb") as raw:
-            raw.seek(-12, os.SEEK_END)
-            if b"IEND" not in raw.read():
-                raise InputError(f"{path}: cut off, its end is missing; copy or download it again")
 
 
 def _check_size(path: Path, size: int) -> None:
@@ -267,15 +196,12 @@ def _check_size(path: Path, size: int) -> None:
         )
 
 
-def _csv(pairs: Sequence[Pair]) -> str:
-    table = io.StringIO()
-    writer = csv.writer(table, lineterminator="\n")
-    writer.writerow(Pair._fields)
-    writer.writerows(pairs)
-    return table.getvalue()
+def read_manifest(path: Path, sha256: str) -> list[Pair]:
+    """The pairs that a manifest with this hash lists.
 
-
-def _manifest(path: Path, sha256: str) -> list[Pair]:
+    Raises:
+        InputError: it is missing or another one.
+    """
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
