@@ -1,3 +1,9 @@
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -7,6 +13,7 @@ from eoinas.errors import InputError
 from eoinas.ranks import ALONE, Group
 
 CPU = torch.device("cpu")
+ROOT = Path(__file__).parent.parent
 
 
 class Numbers:
@@ -115,6 +122,41 @@ def test_a_bad_file_is_one_line(workers) -> None:
     with pytest.raises(InputError) as caught:
         epoch(batches(workers=workers, bad=3), 1)
     assert str(caught.value) == "3.jpg: not a readable image"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="signals as on Linux")
+def test_workers_outlive_signals_and_die_with_their_parent(tmp_path) -> None:
+    code = """
+import os, signal
+from tests.test_file_batches import batches, epoch
+for number in (signal.SIGTERM, signal.SIGINT):
+    signal.signal(number, lambda *_: None)
+source = batches(workers=2)
+epoch(source, 1)
+workers = [process.pid for process in __import__("multiprocessing").active_children()]
+for number in (signal.SIGTERM, signal.SIGINT):
+    os.killpg(0, number)
+epoch(source, 2)
+print(*workers, flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, start_new_session=True, stdout=subprocess.PIPE, text=True, timeout=60
+    )
+    pids = [int(pid) for pid in done.stdout.split()]
+    assert len(pids) == 2
+    assert done.returncode == -signal.SIGKILL
+    end = time.monotonic() + 2  # torch's own watchdog takes five seconds
+    while time.monotonic() < end and any(alive(pid) for pid in pids):
+        time.sleep(0.05)
+    assert not [pid for pid in pids if alive(pid)]
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z"
+    except FileNotFoundError:
+        return False
 
 
 @pytest.mark.parametrize("workers", [0, 1])

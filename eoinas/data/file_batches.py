@@ -3,6 +3,10 @@
 Order and samples are functions of (seed, purpose, epoch, index): neither the number of workers nor that of ranks changes them.
 """
 
+import ctypes
+import os
+import signal
+import sys
 from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
@@ -139,6 +143,7 @@ def _ahead(read: _Read, keys: Iterator[_Key], workers: int, device: torch.device
         sampler=keys,
         num_workers=workers,
         collate_fn=_as_it_is,
+        worker_init_fn=_begin_worker,
         pin_memory=device.type == "cuda",
         generator=torch.Generator(),  # else it draws from torch's global one
     )
@@ -147,6 +152,14 @@ def _ahead(read: _Read, keys: Iterator[_Key], workers: int, device: torch.device
             raise batch
         inputs, targets = (part.to(device, non_blocking=True) for part in batch)
         yield inputs, targets
+
+
+def _begin_worker(_number: int) -> None:
+    """A worker ends when its parent does and not before: signals that ask the stage to save its state are not for it."""
+    os.setpgid(0, 0)  # Ctrl-C and launchers send them to the whole group of processes
+    if sys.platform == "linux":  # at once, for it holds the stage's lock open
+        pr_set_pdeathsig = 1
+        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
 
 
 def _as_it_is(batch: object) -> object:
