@@ -4,7 +4,7 @@ VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
 
-.PHONY: repro test test-slow lint clean
+.PHONY: repro test test-slow faults lint clean
 
 repro: $(VENV)/run  ## the whole graph at the scale of params.yaml
 	dvc --wait-for-lock repro
@@ -14,6 +14,9 @@ test: $(VENV)/dev  ## the tests, minutes
 
 test-slow: $(VENV)/dev  ## the tests that take long
 	python -m pytest -m slow
+
+faults: $(VENV)/dev  ## kill every training stage again and again and compare; about half an hour
+	python -m tests.faults
 
 lint: $(VENV)/dev
 	ruff check .

@@ -26,6 +26,7 @@ class Stopped(Exception):
 
 
 _signals: list[int] = []
+_SMALLER = "lower batch_size (or eval_batch_size) of this stage's block in params.yaml"
 
 
 def stopping() -> bool:
@@ -55,6 +56,12 @@ def run(main: Callable[..., None]) -> None:
         sys.exit(128 + _signals[0])
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)
+    except MemoryError:
+        sys.exit(f"error: out of memory; {_SMALLER}")
+    except RuntimeError as error:
+        if type(error).__name__ != "OutOfMemoryError" and "can't allocate memory" not in str(error):
+            raise
+        sys.exit(f"error: out of memory ({str(error).splitlines()[0]}); {_SMALLER}")
     except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
         advice = "; free some space and run again, nothing is half-written" if full else ""

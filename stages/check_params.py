@@ -2,7 +2,7 @@
 
 from eoinas import files, params, runtime
 from eoinas.data import cityscapes, prepare
-from eoinas.data import imagenet as imagenet_data
+from eoinas.data.imagenet import ImagenetDataParams
 from eoinas.data.images import SplitParams
 from eoinas.models.segmentation import SegNetworkParams
 from eoinas.train import candidates, classify, imagenet, search_cifar, search_seg, segment
@@ -14,7 +14,7 @@ SECTIONS = {
     "search": search_cifar.SearchCifarParams,
     "derive": candidates.DeriveParams,
     "retrain": classify.RetrainParams,
-    "imagenet_data": imagenet_data.ImagenetDataParams,
+    "imagenet_data": ImagenetDataParams,
     "imagenet": imagenet.ImagenetParams,
     "cityscapes_data": cityscapes.CityscapesDataParams,
     "seg_search": search_seg.SegSearchParams,

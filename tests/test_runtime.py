@@ -72,6 +72,9 @@ def main(scale: str, seed: str) -> None:
         raise OSError(errno.ENOSPC, "No space left on device", "results/x")
     if scale == "bug":
         raise ValueError("bug")
+    if scale == "memory":
+        import torch
+        torch.empty(2**50)
     if scale == "folder":
         open("/")
     if scale == "signal":
@@ -109,6 +112,14 @@ def test_a_full_disk_is_one_line_and_exit_code_1() -> None:
 def test_any_failure_of_a_file_names_it_in_one_line() -> None:
     found = script("folder", "0")
     assert (found.returncode, found.stderr) == (1, "error: /: Is a directory\n")
+
+
+def test_out_of_memory_says_what_to_lower() -> None:
+    found = script("memory", "0")
+    assert found.returncode == 1
+    assert found.stderr.startswith("error: out of memory")
+    assert "lower batch_size" in found.stderr
+    assert found.stderr.count("\n") == 1
 
 
 def test_a_bug_keeps_its_traceback() -> None:

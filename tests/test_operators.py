@@ -1,0 +1,140 @@
+"""No network uses an operator that has no deterministic CUDA kernel: forward, backward and optimizer are traced without a GPU.
+
+On the "meta" device nothing is computed and torch goes the ways that it goes on a GPU, so the trace is of what a GPU would run.
+"""
+
+import functools
+from collections.abc import Callable, Iterator
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from eoinas import genotype
+from eoinas.genotype import EDGES, OPERATIONS
+from eoinas.models.cifar import NetworkCIFAR
+from eoinas.models.imagenet import NetworkImageNet
+from eoinas.models.supernet import SupernetCIFAR, sampled_path
+from tests.closure import ROOT
+
+# What the documentation of torch.use_deterministic_algorithms (torch 2.14) lists as raising an error on a CUDA tensor, by the
+# names of the operators underneath, and the operators that it lists as deterministic under certain arguments only.
+NONDETERMINISTIC = {
+    "aten::adaptive_max_pool2d_backward",
+    "aten::avg_pool3d_backward",
+    "aten::bincount",
+    "aten::_ctc_loss_backward",
+    "aten::_cudnn_ctc_loss",
+    "aten::_adaptive_avg_pool2d_backward",
+    "aten::_adaptive_avg_pool3d_backward",
+    "aten::_embedding_bag_backward",
+    "aten::fractional_max_pool2d_backward",
+    "aten::fractional_max_pool3d_backward",
+    "aten::grid_sampler_2d_backward",
+    "aten::grid_sampler_3d_backward",
+    "aten::histc",
+    "aten::max_unpool2d",
+    "aten::max_unpool3d",
+    "aten::median",
+    "aten::nanmedian",
+    "aten::nll_loss2d_backward",
+    "aten::nll_loss2d_forward",
+    "aten::put",
+    "aten::put_",
+    "aten::reflection_pad1d_backward",
+    "aten::reflection_pad2d_backward",
+    "aten::reflection_pad3d_backward",
+    "aten::scatter_reduce",
+    "aten::scatter_reduce_",
+    "aten::upsample_bicubic2d_backward",
+    "aten::upsample_bilinear2d_backward",
+    "aten::upsample_linear1d_backward",
+    "aten::upsample_trilinear3d_backward",
+}
+CELL = genotype.load(ROOT / "data/genotypes/eoinas_cifar.json")
+
+
+class Trace(TorchDispatchMode):
+    """Collects the names of all operators that run."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        self.names.add(func._schema.name)
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.fixture(autouse=True)
+def as_in_a_stage() -> Iterator[None]:
+    torch.use_deterministic_algorithms(True)
+    yield
+    torch.use_deterministic_algorithms(False)
+
+
+def trained(build: Callable[[], nn.Module], loss: Callable[[nn.Module], Tensor]) -> set[str]:
+    """Operators of one training step of a network, its clipped gradients and its optimizer."""
+    with torch.device("meta"):
+        network = build().to(memory_format=torch.channels_last)
+        step = torch.optim.SGD(network.parameters(), 0.1, momentum=0.9, weight_decay=3e-4)
+        with Trace() as trace:
+            loss(network).backward()
+            nn.utils.clip_grad_norm_(network.parameters(), 5.0)
+            step.step()
+    return trace.names
+
+
+def classify(network: nn.Module, size: int, classes: int) -> Tensor:
+    images = torch.zeros(2, 3, size, size).contiguous(memory_format=torch.channels_last)
+    labels = torch.zeros(2, dtype=torch.long)
+    logits, auxiliary = network(images, torch.ones(len(network.cells), 8, 2))
+    return F.cross_entropy(logits, labels) + F.cross_entropy(auxiliary, labels, label_smoothing=0.1)
+
+
+def supernet(operation: int) -> set[str]:
+    """A weight step and an alpha step in which the same operation runs on every edge."""
+    index = torch.full((2, len(EDGES)), operation)
+
+    def loss(network: nn.Module) -> Tensor:
+        images = torch.zeros(2, 3, 32, 32).contiguous(memory_format=torch.channels_last)
+        alpha = nn.Parameter(torch.zeros(2, len(EDGES)))
+        outputs = [network(images, sampled_path(index, weight)) for weight in (None, alpha.softmax(-1))]
+        return sum(F.cross_entropy(output, torch.zeros(2, dtype=torch.long)) for output in outputs)
+
+    return trained(lambda: SupernetCIFAR(4, 3, 10, True), loss)
+
+
+STEPS = {
+    "CIFAR network": lambda: trained(lambda: NetworkCIFAR(CELL, 4, 3, 10), lambda network: classify(network, 32, 10)),
+    "ImageNet network": lambda: trained(lambda: NetworkImageNet(CELL, 4, 3, 10), lambda network: classify(network, 224, 10)),
+} | {f"supernet, {name}": functools.partial(supernet, index) for index, name in enumerate(OPERATIONS)}
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_no_step_needs_a_kernel_that_is_not_deterministic(name: str) -> None:
+    names = STEPS[name]()
+    assert "aten::addmm" in names
+    assert "aten::convolution_backward" in names or name == "supernet, none"  # all edges zero: no gradient gets to a convolution
+    assert names & NONDETERMINISTIC == set()
+
+
+def step_of(module: nn.Module, loss: Callable[[Tensor], Tensor]) -> set[str]:
+    build = functools.partial(nn.Sequential, nn.Conv2d(3, 4, 3), module)
+    return trained(build, lambda network: loss(network.to("meta")(torch.zeros(2, 3, 8, 8, device="meta"))))
+
+
+@pytest.mark.parametrize(
+    ("module", "loss", "found"),
+    [
+        (nn.AdaptiveAvgPool2d(2), lambda y: y.sum(), "aten::_adaptive_avg_pool2d_backward"),
+        (nn.Identity(), lambda y: F.cross_entropy(y, torch.zeros(2, 6, 6, dtype=torch.long)), "aten::nll_loss2d_forward"),
+        (nn.ReflectionPad2d(1), lambda y: y.sum(), "aten::reflection_pad2d_backward"),
+        (nn.AdaptiveMaxPool2d(2), lambda y: y.sum(), "aten::adaptive_max_pool2d_backward"),
+    ],
+)
+def test_an_operator_without_a_deterministic_kernel_is_noticed(module: nn.Module, loss: Callable, found: str) -> None:
+    with torch.device("meta"):
+        assert found in step_of(module, loss) & NONDETERMINISTIC
