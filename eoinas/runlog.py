@@ -13,14 +13,26 @@ from eoinas import files
 
 
 class RunLog:
-    """History rows, a progress bar with ETA on a terminal, one line an epoch elsewhere, and the seconds spent."""
+    """History rows, a progress bar with ETA on a terminal, one line an epoch elsewhere, and the seconds spent.
 
-    def __init__(self, title: str, epochs: int, steps: int):
+    Args:
+        title: of the stage.
+        epochs, steps: how many there are, and steps of each.
+        shown: False: keep the history only, for one of several processes that do the same.
+    """
+
+    def __init__(self, title: str, epochs: int, steps: int, shown: bool = True):
         self.rows: list[dict] = []
+        self._shown = shown
         self._before, self._start = 0.0, time.monotonic()
         self._title, self._epochs, self._steps = title, epochs, steps
         self._bar = tqdm(
-            total=epochs * steps, desc=title, unit="step", mininterval=0.5, dynamic_ncols=True, disable=not sys.stderr.isatty()
+            total=epochs * steps,
+            desc=title,
+            unit="step",
+            mininterval=0.5,
+            dynamic_ncols=True,
+            disable=not (shown and sys.stderr.isatty()),
         )
 
     def restore(self, rows: list[dict], seconds: float, steps: int) -> None:
@@ -42,7 +54,7 @@ class RunLog:
     def epoch(self, **row: float | None) -> None:
         """An epoch is done; ``row`` becomes a line of the history."""
         self.rows.append(row)
-        if self._bar.disable:
+        if self._shown and self._bar.disable:
             left = self.seconds / len(self.rows) * (self._epochs - len(self.rows))
             shown = " ".join(f"{name} {_number(value)}" for name, value in row.items() if name != "epoch" and value is not None)
             print(f"{self._title}: epoch {len(self.rows)}/{self._epochs} {shown} | {left:.0f} s left", flush=True)
@@ -50,7 +62,8 @@ class RunLog:
     def close(self) -> None:
         """End the progress bar and say how long it took."""
         self._bar.close()
-        print(f"{self._title}: {self._epochs} epochs in {self.seconds:.1f} s", flush=True)
+        if self._shown:
+            print(f"{self._title}: {self._epochs} epochs in {self.seconds:.1f} s", flush=True)
 
     def write(self, path: Path) -> None:
         """Write the history as CSV; a value that an epoch does not have is an empty field."""

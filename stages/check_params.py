@@ -1,9 +1,10 @@
 """Check all of params.yaml before anything runs on it. Usage: python -m stages.check_params SCALE"""
 
 from eoinas import files, params, runtime
-from eoinas.data import prepare
+from eoinas.data import cityscapes, prepare
 from eoinas.data.images import SplitParams
-from eoinas.train import candidates, classify, search_cifar
+from eoinas.models.segmentation import SegNetworkParams
+from eoinas.train import candidates, classify, search_cifar, search_seg, segment
 
 SECTIONS = {
     "cifar10": prepare.DataParams,
@@ -12,6 +13,10 @@ SECTIONS = {
     "search": search_cifar.SearchCifarParams,
     "derive": candidates.DeriveParams,
     "retrain": classify.RetrainParams,
+    "cityscapes_data": cityscapes.CityscapesDataParams,
+    "seg_search": search_seg.SegSearchParams,
+    "seg_network": SegNetworkParams,
+    "seg_train": segment.SegTrainParams,
 }
 
 

@@ -1,0 +1,101 @@
+"""A small training for tests/test_ranks.py, in this process or under torch's launcher: OUT COUNT SYNC_BN STOP_AT.
+
+Writes OUT/weights.safetensors and OUT/history.csv, and OUT/rows-RANK.json, the samples that each rank got.
+"""
+
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+
+import torch
+from torch.nn import functional as F
+
+from eoinas import ranks, runtime, weights
+from eoinas.data.file_batches import FileBatches, in_order
+from eoinas.models.imagenet import NetworkImageNet
+from eoinas.train import fit
+
+SETTINGS = fit.FitParams(
+    batch_size=4,
+    momentum=0.9,
+    weight_decay=3e-5,
+    grad_clip=5.0,
+    precision="fp32",
+    channels_last=False,
+    compile=False,
+    sync_bn=True,
+    workers=0,
+    cpu_threads=1,
+    checkpoint_minutes=60.0,
+)
+CELL = json.loads(Path(__file__).with_name("oracle.json").read_text())["cells"]["eoinas_cifar"]["genotype"]
+
+
+class Noise:
+    """Random images in five classes, another noise on them for every seed."""
+
+    def __init__(self, count: int, size: int = 64):
+        self._images = torch.randn(count, 3, size, size, generator=torch.Generator().manual_seed(0))
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def sample(self, index: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+        noise = torch.randn(self._images.shape[1:], generator=torch.Generator().manual_seed(seed))
+        return self._images[index] + 0.1 * noise, torch.tensor(index % 5)
+
+
+def loss(outputs: tuple, targets: torch.Tensor) -> tuple[torch.Tensor, int, torch.Tensor]:
+    logits, _ = outputs
+    return F.cross_entropy(logits, targets, reduction="sum"), len(targets), (logits.argmax(1) == targets).sum()
+
+
+def build() -> torch.nn.Module:
+    from eoinas.genotype import parse
+
+    torch.manual_seed(0)
+    return NetworkImageNet(parse(CELL, "oracle.json"), 4, 3, 5, 64, auxiliary=False)
+
+
+class Stopping(FileBatches):
+    """Has the last rank get SIGTERM at a step."""
+
+    stop_at: tuple[int, int] | None = None
+
+    def get(self, epoch: int, step: int) -> tuple[torch.Tensor, torch.Tensor]:
+        if (epoch, step) == self.stop_at:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return super().get(epoch, step)
+
+
+def main(out: str, count: str, sync_bn: str, stop_at: str) -> None:
+    group = ranks.join()
+    device = runtime.device(1)
+    folder, settings = Path(out), SETTINGS.model_copy(update={"sync_bn": sync_bn == "true"})
+    folder.mkdir(parents=True, exist_ok=True)
+    dataset, network = Noise(int(count)), build()
+    batches = Stopping(dataset, settings.batch_size, 0, "test", 0, device, group)
+    if group.rank == group.world - 1 and stop_at != "never":
+        batches.stop_at = (2, int(stop_at))
+
+    def evaluate(trained: torch.nn.Module, epoch: int) -> dict[str, float | int]:
+        trained.eval()
+        with torch.no_grad():
+            right = sum((trained(x)[0].argmax(1) == y).sum() for x, y in in_order(dataset, 3, 0, device, group))
+        return {"right": int(group.sum(torch.as_tensor(right))), "epochs": epoch}
+
+    with ranks.SharedCheckpoint(group, "ranks", "a" * 64, settings.checkpoint_minutes) as states:
+        iterations = 2 * batches.steps
+        log = fit.fit(network, batches, loss, lambda *_: 0.02, iterations, settings, group, "ranks", states, evaluate)
+    rows = [batches.rows(epoch, step) for epoch in (1, 2) for step in range(batches.steps)]
+    (folder / f"rows-{group.rank}.json").write_text(json.dumps(rows))
+    if group.rank == 0:
+        weights.save(network, folder / "weights.safetensors")
+        log.write(folder / "history.csv")
+
+
+if __name__ == "__main__":
+    sys.modules["__main__"].__spec__ or sys.exit("run as python -m tests.ranks_worker")
+    runtime.run(main)

@@ -1,0 +1,169 @@
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from eoinas import runtime
+from eoinas.data.file_batches import FileBatches, in_order
+from eoinas.errors import InputError
+from eoinas.ranks import ALONE, Group
+
+CPU = torch.device("cpu")
+ROOT = Path(__file__).parent.parent
+
+
+class Numbers:
+    """Sample i is (i, its seed)."""
+
+    def __init__(self, count: int = 10, bad: int | None = None):
+        self._count, self._bad = count, bad
+
+    def __len__(self) -> int:
+        return self._count
+
+    def sample(self, index: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+        if index == self._bad:
+            raise InputError(f"{index}.jpg: not a readable image")
+        return torch.tensor([index]), torch.tensor(seed)
+
+
+def batches(count: int = 10, workers: int = 0, group: Group = ALONE, **changes) -> FileBatches:
+    return FileBatches(Numbers(count, **changes), 4, 7, "train", workers, CPU, group)
+
+
+def epoch(source: FileBatches, number: int) -> list[list[tuple[int, int]]]:
+    """(index, seed) of every sample of every batch."""
+    found = []
+    for step in range(source.steps):
+        inputs, targets = source.get(number, step)
+        assert inputs.shape == (len(targets), 1)
+        found.append(list(zip(inputs[:, 0].tolist(), targets.tolist(), strict=True)))
+    return found
+
+
+@pytest.mark.parametrize(("count", "sizes"), [(10, [4, 4, 2]), (8, [4, 4]), (9, [4, 5]), (1, [1]), (5, [5]), (3, [3])])
+def test_an_epoch_has_every_sample_once(count, sizes) -> None:
+    found = epoch(batches(count), 1)
+    assert [len(batch) for batch in found] == sizes
+    assert sorted(index for batch in found for index, _ in batch) == list(range(count))
+
+
+def test_order_and_seeds_follow_from_seed_purpose_and_epoch() -> None:
+    order = torch.randperm(10, generator=runtime.generator(7, "train", "order", 2)).tolist()
+    expected = [(index, runtime.seed_of(7, "train", "sample", 2, index)) for index in order]
+    source = batches()
+    assert [pair for batch in epoch(source, 2) for pair in batch] == expected
+    assert epoch(source, 3) != epoch(source, 2)
+
+
+def test_workers_change_nothing() -> None:
+    alone, two = batches(), batches(workers=2)
+    for number in (1, 2):
+        assert epoch(alone, number) == epoch(two, number)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_any_step_can_be_asked_for(workers) -> None:
+    whole = {number: epoch(batches(), number) for number in (1, 2)}
+    source = batches(workers=workers)
+    for number, step in ((2, 1), (2, 2), (1, 0), (1, 2), (2, 0), (2, 0)):
+        inputs, targets = source.get(number, step)
+        assert list(zip(inputs[:, 0].tolist(), targets.tolist(), strict=True)) == whole[number][step]
+
+
+def test_sequential_reading_starts_the_workers_once(monkeypatch) -> None:
+    from eoinas.data import file_batches
+
+    starts, ahead = [], file_batches._ahead
+    monkeypatch.setattr(file_batches, "_ahead", lambda *args: starts.append(1) or ahead(*args))
+    source = batches()
+    for number in (1, 2, 3):
+        epoch(source, number)
+    assert len(starts) == 1
+
+
+def test_the_global_generator_is_left_alone() -> None:
+    state = torch.get_rng_state()
+    epoch(batches(workers=1), 1)
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+@pytest.mark.parametrize("world", [2, 3, 4])
+def test_ranks_share_each_batch(world) -> None:
+    whole = epoch(batches(), 1)
+    shards = [epoch(batches(group=Group(rank, world, rank)), 1) for rank in range(world)]
+    for step, batch in enumerate(whole):
+        assert [shard[step] for shard in shards] == [batch[rank::world] for rank in range(world)]
+
+
+def test_a_rank_without_rows_gets_none_of_the_right_shape() -> None:
+    inputs, targets = batches(group=Group(3, 4, 3)).get(1, 2)
+    assert (inputs.shape, inputs.dtype, targets.shape) == ((0, 1), torch.int64, (0,))
+
+
+def test_more_ranks_than_rows() -> None:
+    with pytest.raises(InputError, match="batch_size 4 is smaller than the number of processes, 5"):
+        batches(group=Group(0, 5, 0))
+
+
+def test_count_limits_an_epoch() -> None:
+    source = FileBatches(Numbers(10), 4, 7, "train", 0, CPU, count=6)
+    first, second = ([index for batch in epoch(source, number) for index, _ in batch] for number in (1, 2))
+    assert len(set(first)) == len(set(second)) == 6
+    assert set(first) != set(second)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_bad_file_is_one_line(workers) -> None:
+    with pytest.raises(InputError) as caught:
+        epoch(batches(workers=workers, bad=3), 1)
+    assert str(caught.value) == "3.jpg: not a readable image"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="signals as on Linux")
+def test_workers_outlive_signals_and_die_with_their_parent(tmp_path) -> None:
+    code = """
+import os, signal
+from tests.test_file_batches import batches, epoch
+for number in (signal.SIGTERM, signal.SIGINT):
+    signal.signal(number, lambda *_: None)
+source = batches(workers=2)
+epoch(source, 1)
+workers = [process.pid for process in __import__("multiprocessing").active_children()]
+for number in (signal.SIGTERM, signal.SIGINT):
+    os.killpg(0, number)
+epoch(source, 2)
+print(*workers, flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, start_new_session=True, stdout=subprocess.PIPE, text=True, timeout=60
+    )
+    pids = [int(pid) for pid in done.stdout.split()]
+    assert len(pids) == 2
+    assert done.returncode == -signal.SIGKILL
+    end = time.monotonic() + 2  # torch's own watchdog takes five seconds
+    while time.monotonic() < end and any(alive(pid) for pid in pids):
+        time.sleep(0.05)
+    assert not [pid for pid in pids if alive(pid)]
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_in_order(workers) -> None:
+    def indices(group: Group) -> list[list[int]]:
+        return [inputs[:, 0].tolist() for inputs, _ in in_order(Numbers(7), 3, workers, CPU, group)]
+
+    assert indices(Group(0, 1, 0)) == [[0, 1, 2], [3, 4, 5], [6]]
+    assert indices(Group(1, 2, 1)) == [[1, 3, 5]]
+    assert [index for rank in range(9) for batch in indices(Group(rank, 9, rank)) for index in batch] == list(range(7))

@@ -1,0 +1,126 @@
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from eoinas.data.file_batches import FileBatches
+from eoinas.errors import InputError
+from eoinas.ranks import ALONE
+from eoinas.train import fit
+from tests.ranks_worker import SETTINGS, Noise, build, loss
+from tests.test_resume import interrupted
+from tests.test_search import NoCheckpoint, same
+
+pytestmark = pytest.mark.usefixtures("in_an_empty_folder")
+ITERATIONS = 8  # three steps an epoch, the last epoch is cut short
+
+
+@pytest.fixture
+def in_an_empty_folder(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DVC_ROOT", raising=False)
+
+
+def rate(epoch: int, iteration: int) -> float:
+    return 0.02 * 0.5**epoch / (1 + iteration)
+
+
+def train(states, iterations: int = ITERATIONS, criterion=loss, evaluate=None, **changes):
+    network, settings = build(), SETTINGS.model_copy(update=changes)
+    batches = FileBatches(Noise(11), settings.batch_size, 0, "test", settings.workers, torch.device("cpu"))
+    return network, fit.fit(network, batches, criterion, rate, iterations, settings, ALONE, "small", states, evaluate)
+
+
+def evaluation(network: nn.Module, epoch: int) -> dict[str, float]:
+    network.eval()
+    return {"norm": sum(value.square().sum().item() for value in network.parameters()), "twice": 2 * epoch}
+
+
+@pytest.fixture(scope="module")
+def undisturbed():
+    return train(NoCheckpoint(), evaluate=evaluation)
+
+
+# 1 and 2 in the first epoch, 3 at its end, before the evaluation, 4 after it, 8 at the very end.
+@pytest.mark.parametrize("stops", [(1,), (3,), (4,), (8,), (2, 1, 3)])
+def test_a_resumed_training_is_the_undisturbed_one_to_the_bit(undisturbed, stops) -> None:
+    network, log = interrupted(lambda states: train(states, evaluate=evaluation), stops)
+    assert same(network.state_dict(), undisturbed[0].state_dict())
+    assert log.rows == undisturbed[1].rows
+
+
+@pytest.mark.parametrize("changes", [{"precision": "bf16"}, {"channels_last": True}])
+def test_a_resumed_training_in_other_formats(changes) -> None:
+    network, log = interrupted(lambda states: train(states, **changes), (4,))
+    plain, plain_log = train(NoCheckpoint(), **changes)
+    assert same(network.state_dict(), plain.state_dict())
+    assert log.rows == plain_log.rows
+
+
+def test_rows_of_the_history(undisturbed) -> None:
+    rows = undisturbed[1].rows
+    assert [list(row) for row in rows] == [["epoch", "learning_rate", "train_loss", "train_accuracy", "norm", "twice"]] * 3
+    assert [row["learning_rate"] for row in rows] == [rate(1, 2), rate(2, 5), rate(3, 7)]
+    assert [row["twice"] for row in rows] == [2, 4, 6]
+
+
+def test_steps_are_those_of_plain_pytorch() -> None:
+    def halved(outputs, targets):  # every other image counts
+        total, _, right = loss((outputs[0][::2], None), targets[::2])
+        return total, len(targets[::2]), right
+
+    found, log = train(NoCheckpoint(), criterion=halved, grad_clip=0.5)
+    network, dataset = build(), Noise(11)
+    optimizer = torch.optim.SGD(network.parameters(), 0.02, 0.9, weight_decay=3e-5)
+    batches = FileBatches(dataset, 4, 0, "test", 0, torch.device("cpu"))
+    losses = []
+    for iteration in range(ITERATIONS):
+        inputs, targets = batches.get(iteration // 3 + 1, iteration % 3)
+        optimizer.param_groups[0]["lr"] = rate(iteration // 3 + 1, iteration)
+        mean = F.cross_entropy(network(inputs)[0][::2], targets[::2])
+        losses += [mean.item()] * len(targets[::2])
+        optimizer.zero_grad()
+        mean.backward()
+        nn.utils.clip_grad_norm_(network.parameters(), 0.5)
+        optimizer.step()
+    for (name, value), other in zip(network.state_dict().items(), found.state_dict().values(), strict=True):
+        assert torch.allclose(value, other, atol=1e-6), name
+    assert log.rows[0]["train_loss"] == pytest.approx(sum(losses[:6]) / 6, rel=1e-5)
+
+
+def test_no_clipping_at_zero() -> None:
+    free, _ = train(NoCheckpoint(), grad_clip=0.0)
+    wide, _ = train(NoCheckpoint(), grad_clip=1e9)
+    tight, _ = train(NoCheckpoint(), grad_clip=1e-3)
+    assert same(free.state_dict(), wide.state_dict())
+    assert not same(free.state_dict(), tight.state_dict())
+
+
+def test_a_loss_that_is_not_a_number() -> None:
+    steps = []
+
+    def breaking(outputs, targets):
+        steps.append(1)
+        total, items, right = loss(outputs, targets)
+        return total * (float("nan") if len(steps) == 5 else 1), items, right
+
+    with pytest.raises(InputError, match=r"^small: the loss is not finite in epoch 2, step 2; lower the learning rate$"):
+        train(NoCheckpoint(), criterion=breaking)
+
+
+def test_a_batch_without_items_changes_nothing_but_by_momentum() -> None:
+    def unlabelled(outputs, targets):
+        return outputs[0].sum() * 0, 0, 0
+
+    network, log = train(NoCheckpoint(), criterion=unlabelled, weight_decay=0.0)
+    before = dict(build().named_parameters())
+    assert all(torch.equal(value, before[name]) for name, value in network.named_parameters())
+    assert (log.rows[0]["train_loss"], log.rows[0]["train_accuracy"]) == (0, 0)
+
+
+def test_lower_precision_is_used() -> None:
+    exact, _ = train(NoCheckpoint())
+    rough, log = train(NoCheckpoint(), precision="bf16")
+    assert not same(exact.state_dict(), rough.state_dict())
+    assert all(value.dtype in (torch.float32, torch.int64) for value in rough.state_dict().values())
+    assert log.rows[-1]["train_loss"] > 0

@@ -1,0 +1,161 @@
+"""The stages for street scenes, run one after another in a small project."""
+
+import importlib
+import json
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from safetensors.torch import load_file
+
+from eoinas import entries, genotype
+from eoinas.data.cityscapes_labels import CLASSES
+from eoinas.errors import InputError
+
+ROOT = Path(__file__).parent.parent
+ENTRIES = {"ours": {"genotype": "cityscapes"}, "published": {"genotype": "data/genotypes/eoinas_cityscapes.json"}}
+
+
+def write_params(folder: Path) -> None:
+    """params.yaml of a project that runs in seconds."""
+    values = yaml.safe_load((ROOT / "params.yaml").read_text())
+    demo = values["demo"]
+    demo["cityscapes_data"].update(drawn_train=8, drawn_val=6, drawn_width=128, drawn_height=64)
+    demo["seg_search"].update(C=2, epochs=4, warmup=1)
+    demo["seg_search"]["crops"].update(crop=33)
+    demo["seg_network"].update(C=2, width=8, low_width=4)
+    demo["seg_train"].update(iterations=4)
+    demo["seg_train"]["crops"].update(crop=33)
+    values["entries"]["cityscapes"] = ENTRIES
+    (folder / "params.yaml").write_text(yaml.safe_dump(values))
+
+
+def run(stage: str, *arguments: str) -> None:
+    importlib.import_module(f"stages.{stage}").main(*arguments)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("project")
+    shutil.copytree(ROOT / "data/genotypes", folder / "data/genotypes")
+    write_params(folder)
+    before, root, threads = Path.cwd(), os.environ.pop("DVC_ROOT", None), torch.get_num_threads()
+    os.chdir(folder)
+    try:
+        run("data_cityscapes", "demo")
+        run("seg_search", "demo")
+        run("seg_entries", "demo")
+        for entry in ENTRIES:
+            run("seg_train", "demo", entry, "scratch")
+            run("seg_evaluate", "demo", entry, "scratch")
+    finally:
+        os.chdir(before)
+        torch.set_num_threads(threads)
+        torch.set_deterministic_debug_mode("default")
+        if root is not None:
+            os.environ["DVC_ROOT"] = root
+    return folder
+
+
+@pytest.fixture
+def project(finished, tmp_path, monkeypatch) -> Path:
+    """A copy to spoil."""
+    shutil.copytree(finished, tmp_path / "project")
+    monkeypatch.chdir(tmp_path / "project")
+    monkeypatch.delenv("DVC_ROOT", raising=False)
+    return tmp_path / "project"
+
+
+def members(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def test_outputs_are_those_agreed_on(finished) -> None:
+    results = finished / "results/demo"
+    assert members(results / "seg_search") == {"supernet.safetensors", "history.csv", "trace.npz"}
+    assert json.loads((results / "timing/seg_search.json").read_text()).keys() == {"days", "device"}
+    for entry in ENTRIES:
+        assert members(results / f"seg_train/{entry}/scratch") == {"weights.safetensors", "history.csv"}
+        folder = results / f"seg_evaluate/{entry}/scratch"
+        assert members(folder) == {"confusion.npy", "result.json", "predictions"}
+        matrix, result = np.load(folder / "confusion.npy"), json.loads((folder / "result.json").read_text())
+        assert (matrix.shape, matrix.dtype) == ((19, 19), np.int64)
+        assert list(result["iou"]) == list(CLASSES)
+        assert (result["images"], result["iterations"], result["data"]["source"]) == (6, 4, "drawn")
+        assert len(members(folder / "predictions")) == 6
+    assert not list(finished.rglob("*.part"))
+    assert not (finished / ".scratch").exists() or not list((finished / ".scratch").iterdir())
+
+
+def test_entries_are_the_derived_cell_and_the_published_one(finished) -> None:
+    results = finished / "results/demo"
+    found = genotype.load(results / "seg_genotype.json")
+    assert entries.load(str(results / "seg_entries/ours.json"))[0] == found
+    published = genotype.load(ROOT / "data/genotypes/eoinas_cityscapes.json")
+    assert entries.load(str(results / "seg_entries/published.json"))[0] == published
+
+
+def test_the_two_networks_are_the_two_cells(finished) -> None:
+    names = [load_file(finished / f"results/demo/seg_train/{entry}/scratch/weights.safetensors").keys() for entry in ENTRIES]
+    assert names[0] != names[1]
+
+
+def test_everything_is_the_same_bytes_again(finished, project) -> None:
+    shutil.rmtree("results")
+    shutil.rmtree("data/prepared")
+    for stage, *arguments in (
+        ("data_cityscapes", "demo"),
+        ("seg_search", "demo"),
+        ("seg_entries", "demo"),
+        ("seg_train", "demo", "ours", "scratch"),
+        ("seg_evaluate", "demo", "ours", "scratch"),
+    ):
+        run(stage, *arguments)
+    torch.set_deterministic_debug_mode("default")
+    compared = [path for path in Path().rglob("*") if path.is_file() and "timing" not in path.parts]
+    assert len(compared) > 40
+    for path in compared:
+        assert path.read_bytes() == (finished / path).read_bytes(), path
+
+
+def complaint(stage: str, *arguments: str) -> str:
+    with pytest.raises(InputError) as caught:
+        run(stage, *arguments)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_mistakes_on_the_command_line_are_named(project) -> None:
+    assert complaint("seg_train", "demo", "ours", "warm") == "unknown init 'warm'; one of scratch, pretrained"
+    assert "seg_entries/theirs.json: no such file" in complaint("seg_train", "demo", "theirs", "scratch")
+    assert complaint("seg_search", "mini").startswith("unknown scale 'mini'")
+
+
+def test_weights_of_another_network_are_named(project) -> None:
+    shutil.copy("results/demo/seg_train/published/scratch/weights.safetensors", "results/demo/seg_train/ours/scratch")
+    assert "ours/scratch/weights.safetensors: not the weights of this network" in complaint(
+        "seg_evaluate", "demo", "ours", "scratch"
+    )
+
+
+def test_a_changed_picture_stops_every_stage_before_it_starts(project) -> None:
+    path = next(Path("data/prepared/demo/cityscapes/gtFine/val").rglob("*.png"))
+    path.write_bytes(path.read_bytes() + b"x")
+    for stage, *arguments in (("seg_search",), ("seg_train", "ours", "scratch"), ("seg_evaluate", "ours", "scratch")):
+        assert str(path) in complaint(stage, "demo", *arguments)
+
+
+def test_a_damaged_trace_is_named(project) -> None:
+    Path("results/demo/seg_search/trace.npz").write_bytes(b"nothing")
+    assert "seg_search/trace.npz: not the trace of a search" in complaint("seg_entries", "demo")
+
+
+def test_an_entry_that_is_no_cell_is_named(project) -> None:
+    values = yaml.safe_load(Path("params.yaml").read_text())
+    values["entries"]["cityscapes"]["ours"]["genotype"] = "eoinas"
+    Path("params.yaml").write_text(yaml.safe_dump(values))
+    assert "entries.cityscapes.ours.genotype: one of cityscapes, or data/genotypes/NAME.json" in complaint("seg_entries", "demo")
