@@ -4,7 +4,7 @@ from eoinas import files, params, runtime
 from eoinas.data import cityscapes, prepare
 from eoinas.data.images import SplitParams
 from eoinas.models.segmentation import SegNetworkParams
-from eoinas.train import candidates, classify, search_cifar, search_seg, segment
+from eoinas.train import candidates, classify, search_cifar, search_seg, segment, standalone
 
 SECTIONS = {
     "cifar10": prepare.DataParams,
@@ -13,6 +13,7 @@ SECTIONS = {
     "search": search_cifar.SearchCifarParams,
     "derive": candidates.DeriveParams,
     "retrain": classify.RetrainParams,
+    "standalone": standalone.StandaloneParams,
     "cityscapes_data": cityscapes.CityscapesDataParams,
     "seg_search": search_seg.SegSearchParams,
     "seg_network": SegNetworkParams,
