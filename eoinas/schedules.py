@@ -8,6 +8,16 @@ def cosine(epoch: int, epochs: int, first: float, last: float) -> float:
     return last + (first - last) * (1 + math.cos(math.pi * (epoch - 1) / epochs)) / 2
 
 
+def exponential(epoch: int, first: float, decay: float) -> float:
+    """Learning rate of Sec. IV-D: ``first`` in epoch 1, times ``decay`` an epoch (choice D34)."""
+    return first * decay ** (epoch - 1)
+
+
+def polynomial(iteration: int, iterations: int, first: float, power: float) -> float:
+    """Learning rate of Sec. V-C (choice D49): ``first`` at iteration 0, and 0 after the last."""
+    return first * (1 - iteration / iterations) ** power
+
+
 def temperature(epoch: int, warmup: int, first: float, decay: float) -> float:
     """T of eq. (5): ``first`` in the warm-up, then decaying exponentially and never 0 (choices D17, A11)."""
     return first * decay ** max(0, epoch - warmup)

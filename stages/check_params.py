@@ -2,9 +2,10 @@
 
 from eoinas import files, params, runtime
 from eoinas.data import cityscapes, prepare
+from eoinas.data import imagenet as imagenet_data
 from eoinas.data.images import SplitParams
 from eoinas.models.segmentation import SegNetworkParams
-from eoinas.train import candidates, classify, search_cifar, search_seg, segment, standalone
+from eoinas.train import candidates, classify, imagenet, search_cifar, search_seg, segment, standalone
 
 SECTIONS = {
     "cifar10": prepare.DataParams,
@@ -14,9 +15,12 @@ SECTIONS = {
     "derive": candidates.DeriveParams,
     "retrain": classify.RetrainParams,
     "standalone": standalone.StandaloneParams,
+    "imagenet_data": imagenet_data.ImagenetDataParams,
+    "imagenet": imagenet.ImagenetParams,
     "cityscapes_data": cityscapes.CityscapesDataParams,
     "seg_search": search_seg.SegSearchParams,
     "seg_network": SegNetworkParams,
+    "seg_pretrain": imagenet.RecipeParams,
     "seg_train": segment.SegTrainParams,
 }
 

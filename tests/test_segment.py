@@ -12,7 +12,7 @@ import yaml
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from eoinas import checkpoint, runtime, weights
+from eoinas import checkpoint, runtime, schedules, weights
 from eoinas.data import cityscapes, cityscapes_check
 from eoinas.data.cityscapes_labels import CLASSES, IGNORE, TO_LABEL
 from eoinas.errors import InputError
@@ -77,14 +77,14 @@ def usual(scenes) -> tuple[dict, list[dict]]:
 
 
 def test_schedule_is_polynomial() -> None:
-    found = [segment.polynomial(iteration, 90_000, 0.007, 0.9) for iteration in (0, 45_000, 89_999)]
+    found = [schedules.polynomial(iteration, 90_000, 0.007, 0.9) for iteration in (0, 45_000, 89_999)]
     assert found == pytest.approx([0.007, 0.007 * 0.5**0.9, 0.007 * (1 / 90_000) ** 0.9])
 
 
 def test_history_has_an_epoch_a_row_and_the_last_may_be_short(scenes, usual) -> None:
     rows = usual[1]  # 7 pictures in batches of 2: 3 steps an epoch, the last one of 3
     assert [row["epoch"] for row in rows] == [1, 2]
-    assert rows[0]["learning_rate"] == pytest.approx(segment.polynomial(2, 6, DEMO["seg_train"]["learning_rate"], 0.9))
+    assert rows[0]["learning_rate"] == pytest.approx(schedules.polynomial(2, 6, DEMO["seg_train"]["learning_rate"], 0.9))
     assert all(np.isfinite(row["train_loss"]) and 0 <= row["train_accuracy"] <= 1 for row in rows)
 
 

@@ -4,6 +4,7 @@ import importlib
 import json
 import os
 import shutil
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ import torch
 import yaml
 from safetensors.torch import load_file
 
-from eoinas import entries, genotype
+from eoinas import entries, genotype, ranks
 from eoinas.data.cityscapes_labels import CLASSES
 from eoinas.errors import InputError
 
@@ -159,3 +160,16 @@ def test_an_entry_that_is_no_cell_is_named(project) -> None:
     values["entries"]["cityscapes"]["ours"]["genotype"] = "eoinas"
     Path("params.yaml").write_text(yaml.safe_dump(values))
     assert "entries.cityscapes.ours.genotype: one of cityscapes, or data/genotypes/NAME.json" in complaint("seg_entries", "demo")
+
+
+@pytest.mark.slow
+def test_two_processes_train_the_network_of_one(finished, project) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    shutil.rmtree("results/demo/seg_train/ours")
+    command = ranks.launcher(2, "stages.seg_train", ["demo", "ours", "scratch"])
+    subprocess.run(command, check=True, env=environment, timeout=300)
+    path = "results/demo/seg_train/ours/scratch/weights.safetensors"
+    one, two = load_file(finished / path), load_file(path)
+    assert one.keys() == two.keys()
+    for name, value in one.items():
+        assert torch.allclose(two[name].float(), value.float(), rtol=1e-4, atol=1e-5), name

@@ -1,10 +1,13 @@
 """The demo's data, embedded in scikit-learn: 1,797 handwritten digits, 8 x 8 pixels of 0..16."""
 
+from pathlib import Path
+
 import numpy as np
 
 from eoinas.data import imageset
 
 SIZE = 16
+JPEG_SIDE = 80
 SEED = 0
 TEST_PER_CLASS = 36  # 360 of 1,797 digits, one in five
 GREY = 16  # the largest value of a pixel
@@ -30,6 +33,30 @@ def digits100(train_count: int, test_count: int) -> imageset.ImageSet:
     generator = np.random.default_rng(SEED + 1)
     splits = [_pairs(digits, labels, *split, generator) for split in ((train, train_count), (test, test_count))]
     return imageset.build(*splits, tuple(f"{number:02d}" for number in range(100)), "digits")
+
+
+def write_jpegs(folder: Path, train_count: int, test_count: int) -> None:
+    """Digits as photographs lie in ImageNet: ``folder/train/<class>/*.jpg`` and ``folder/val/<class>/*.jpg``.
+
+    One in five is half as wide again as it is high, one in seven grey-scale.
+
+    Args:
+        train_count, test_count: images of each class.
+    """
+    from PIL import Image
+
+    digits, labels, train, test = _digits(JPEG_SIDE, JPEG_SIDE)
+    for split, allowed, count in (("train", train, train_count), ("val", test, test_count)):
+        for digit in range(10):
+            path = folder / split / str(digit)
+            path.mkdir(parents=True)
+            for number, index in enumerate(allowed[labels[allowed] == digit][:count]):
+                image = Image.fromarray(digits[index])
+                if number % 5 == 0:
+                    image = image.resize((JPEG_SIDE * 3 // 2, JPEG_SIDE), Image.Resampling.BILINEAR)
+                if number % 7:
+                    image = image.convert("RGB")
+                image.save(path / f"{number:03d}.jpg", quality=90)
 
 
 def _digits(height: int, width: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:

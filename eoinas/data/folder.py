@@ -4,10 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from eoinas.data import imageset
+from eoinas.data import imageset, rgb
 from eoinas.errors import InputError
-
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 
 
 def read(folder: Path | str, size: int) -> imageset.ImageSet:
@@ -20,8 +18,8 @@ def read(folder: Path | str, size: int) -> imageset.ImageSet:
         InputError: a split is missing, a class is empty or known to the test split only, or an image cannot be read.
     """
     folder = Path(folder)
-    train = _listing(_split(folder, "train"))
-    test = _listing(_split(folder, "test", "val"))
+    train = classes_of(split_folder(folder, "train"))
+    test = classes_of(split_folder(folder, "test", "val"))
     classes = tuple(train)
     for name, paths in test.items():
         if name not in train:
@@ -29,24 +27,34 @@ def read(folder: Path | str, size: int) -> imageset.ImageSet:
     return imageset.build(_images(train, classes, size), _images(test, classes, size), classes, folder)
 
 
-def _split(folder: Path, *names: str) -> Path:
+def split_folder(folder: Path, *names: str) -> Path:
+    """The first of the folders ``names`` that is there.
+
+    Raises:
+        InputError: none is.
+    """
     for name in names:
         if (folder / name).is_dir():
             return folder / name
     raise InputError(f"{folder / names[0]}: no such folder; it must hold one folder of images for each class")
 
 
-def _listing(split: Path) -> dict[str, list[Path]]:
-    """The images of each class, both sorted by name."""
-    listing = {}
+def classes_of(split: Path) -> dict[str, list[Path]]:
+    """The images of each class, both sorted by name.
+
+    Raises:
+        InputError: there is no class, or a class without images.
+    """
+    found = {}
     for path in sorted(split.iterdir()):
         if path.is_dir() and not path.name.startswith("."):
-            listing[path.name] = sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
-            if not listing[path.name]:
-                raise InputError(f"{path}: a class without images ({', '.join(SUFFIXES)}); add some or remove the folder")
-    if not listing:
+            images = (p for p in path.iterdir() if p.suffix.lower() in rgb.SUFFIXES and not p.name.startswith("."))
+            found[path.name] = sorted(images)
+            if not found[path.name]:
+                raise InputError(f"{path}: a class without images ({', '.join(rgb.SUFFIXES)}); add some or remove the folder")
+    if not found:
         raise InputError(f"{split}: holds no folder; it must hold one folder of images for each class")
-    return listing
+    return found
 
 
 def _images(listing: dict[str, list[Path]], classes: tuple[str, ...], size: int) -> tuple[np.ndarray, np.ndarray]:
@@ -62,13 +70,7 @@ def _image(path: Path, size: int) -> np.ndarray:
     """One image as uint8 [size, size, 3]."""
     from PIL import Image
 
-    try:
-        with Image.open(path) as image:
-            if image.mode.startswith("I;16"):  # convert() clips 16-bit grey to white
-                image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-            colour = image.convert("RGB")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise InputError(f"{path}: not a readable image ({' '.join(str(error).split())}); replace or remove it") from None
+    colour = rgb.read(path)
     short = min(colour.size)
     width, height = (max(size, round(side * size / short)) for side in colour.size)
     resized = colour.resize((width, height), Image.Resampling.BILINEAR)

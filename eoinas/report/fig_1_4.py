@@ -136,8 +136,9 @@ def _draw(scale: str, path: Path | str, ranking: Ranking, found: dict) -> None:
     upper.suptitle(
         f"Fig. 1: the operation of edge {ranking.networks.edge[0]}→{ranking.networks.edge[1]} of the final normal cell "
         f"replaced ({announce(scale)})\n"
-        f"{runs.n} run{'s' * (runs.n > 1)} of {runs.epochs} epochs an operation, on {runs.data}; {spread}star: in the final cell\n"
-        "ρ of Spearman and τ of Kendall with 95 % intervals by Fisher's z, wide because there are but 8 operations",
+        f"{runs.n} run{'s' * (runs.n > 1)} of {runs.epochs} epochs an operation, on {runs.data}; {spread}"
+        "star: in the final cell\n"
+        "ρ of Spearman and τ of Kendall with 95 % intervals by Fisher's z, wide because there are only 8 operations",
         fontsize=13,
     )
     _heat_map(lower, ranking)

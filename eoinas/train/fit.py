@@ -86,8 +86,8 @@ def fit(
         InputError: the loss is not a number.
         Stopped: a signal asked the process to end; its state is in ``checkpoint``.
     """
-    device, layout = next(network.parameters()).device, _layout(settings)
-    network.to(memory_format=layout)
+    device, memory = next(network.parameters()).device, layout(settings)
+    network.to(memory_format=memory)
     forward = _on_all_ranks(network, settings, group, device)
     optimizer = torch.optim.SGD(network.parameters(), 0.0, settings.momentum, weight_decay=settings.weight_decay)
     scaler = torch.amp.GradScaler(device.type, enabled=settings.precision == "fp16")
@@ -120,7 +120,7 @@ def fit(
             optimizer.param_groups[0]["lr"] = rate(epoch, before + step)
             inputs, targets = batches.get(epoch, step)
             with autocast(settings, device):
-                total, items, right = loss(forward(inputs.contiguous(memory_format=layout)), targets)
+                total, items, right = loss(forward(inputs.contiguous(memory_format=memory)), targets)
             sums.append(group.sum(torch.stack([_double(value, device) for value in (total, items, right)])))
             # DDP takes the mean of the ranks' gradients; times the world over all items it is the gradient of the mean loss.
             mean = total * (group.world / sums[-1][1].clamp(min=1)).to(total.dtype)
@@ -151,7 +151,8 @@ def autocast(settings: FitParams, device: torch.device) -> AbstractContextManage
     return torch.autocast(device.type, PRECISIONS[settings.precision], enabled=settings.precision != "fp32")
 
 
-def _layout(settings: FitParams) -> torch.memory_format:
+def layout(settings: FitParams) -> torch.memory_format:
+    """Memory layout of weights and inputs."""
     return torch.channels_last if settings.channels_last else torch.contiguous_format
 
 

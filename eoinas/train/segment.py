@@ -7,7 +7,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from eoinas import params, runtime
+from eoinas import params, runtime, schedules
 from eoinas.data import crops
 from eoinas.data.cityscapes import Scenes
 from eoinas.data.cityscapes_labels import CLASSES
@@ -74,16 +74,11 @@ def train(
         return pixel_loss.cross_entropy(logits, targets)
 
     def rate(_epoch: int, iteration: int) -> float:
-        return polynomial(iteration, settings.iterations, settings.learning_rate, settings.power)
+        return schedules.polynomial(iteration, settings.iterations, settings.learning_rate, settings.power)
 
     network = network.to(device)
     log = fit.fit(network, batches, loss, rate, settings.iterations, settings, group, title, states)
     return network, log
-
-
-def polynomial(iteration: int, iterations: int, first: float, power: float) -> float:
-    """Learning rate of Sec. V-C: ``first`` at iteration 0, and 0 after the last."""
-    return first * (1 - iteration / iterations) ** power
 
 
 def _fewest(settings: SegTrainParams, group: Group, pictures: int) -> int:

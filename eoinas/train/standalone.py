@@ -5,7 +5,6 @@ from typing import Annotated
 
 from pydantic import Field, field_validator
 
-from eoinas import params
 from eoinas.genotype import INPUTS, NODES, Genotype
 from eoinas.train.classify import RetrainParams
 

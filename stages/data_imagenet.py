@@ -1,0 +1,13 @@
+"""ImageNet, or what stands in for it at this scale: checked, with a manifest. Usage: python -m stages.data_imagenet SCALE"""
+
+from eoinas import params, runtime
+from eoinas.data import imagenet_prepare
+from eoinas.data.imagenet import ImagenetDataParams
+
+
+def main(scale: str) -> None:
+    imagenet_prepare.prepare(f"data/prepared/{scale}/imagenet", params.load(ImagenetDataParams, scale, "imagenet_data"))
+
+
+if __name__ == "__main__":
+    runtime.run(main)
