@@ -7,7 +7,7 @@ import numpy as np
 from eoinas.data import imageset
 
 SIZE = 16
-JPEG_SIDE = 80
+JPEG_SIDE = 120
 SEED = 0
 TEST_PER_CLASS = 36  # 360 of 1,797 digits, one in five
 GREY = 16  # the largest value of a pixel
