@@ -12,6 +12,7 @@ from eoinas.report import load
 
 if TYPE_CHECKING:
     import numpy as np
+    import pandas as pd
 
 INITS = ("scratch", "pretrained")  # of a network for street scenes
 IMAGENET = (1000, 50_000)  # classes and validation images
@@ -43,10 +44,32 @@ def segmented(scale: str, entry: str, init: str) -> Segmented:
     """IoU of an entry's network trained from ``init``, one of INITS."""
     path = f"results/{scale}/seg_evaluate/{entry}/{init}/result.json"
     iou, miou, images, iterations, about = load.fields(path, "iou", "miou", "images", "iterations", "data")
+    if miou is None:
+        raise InputError(f"{path}: none of the classes occurs in the validation labels; check the data")
     percent = {name: None if value is None else 100 * value for name, value in iou.items()}
     whole = about["source"] == "folder" and about["counts"] == CITYSCAPES
     data = "Cityscapes" if whole else _SCENES.get(about["source"], about["source"])
     return Segmented(percent, 100 * miou, images, iterations, data)
+
+
+def seg_cost(scale: str) -> load.Cost:
+    """Cost of the search on street scenes."""
+    return load.Cost(*load.fields(f"results/{scale}/timing/seg_search.json", "days", "device"))
+
+
+def seg_history(scale: str) -> "pd.DataFrame":
+    """The history of the search on street scenes, one row an epoch."""
+    import pandas as pd
+
+    return pd.read_csv(load.existing(f"results/{scale}/seg_search/history.csv"))
+
+
+def seg_prune_epochs(scale: str) -> list[int]:
+    """The epochs, counted from 1, after which the search on street scenes pruned."""
+    import numpy as np
+
+    with np.load(load.existing(f"results/{scale}/seg_search/trace.npz")) as arrays:
+        return arrays["prune_epochs"].tolist()
 
 
 @dataclass(frozen=True)
