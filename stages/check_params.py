@@ -5,7 +5,7 @@ from eoinas.data import cityscapes, prepare
 from eoinas.data.imagenet import ImagenetDataParams
 from eoinas.data.images import SplitParams
 from eoinas.models.segmentation import SegNetworkParams
-from eoinas.train import candidates, classify, imagenet, search_cifar, search_seg, segment
+from eoinas.train import candidates, classify, imagenet, search_cifar, search_seg, segment, standalone
 
 SECTIONS = {
     "cifar10": prepare.DataParams,
@@ -14,6 +14,7 @@ SECTIONS = {
     "search": search_cifar.SearchCifarParams,
     "derive": candidates.DeriveParams,
     "retrain": classify.RetrainParams,
+    "standalone": standalone.StandaloneParams,
     "imagenet_data": ImagenetDataParams,
     "imagenet": imagenet.ImagenetParams,
     "cityscapes_data": cityscapes.CityscapesDataParams,
