@@ -57,12 +57,12 @@ class FileBatches:
     ):
         if batch_size < group.world:
             raise InputError(f"batch_size {batch_size} is smaller than the number of processes, {group.world}; use fewer GPUs")
-        self._read = _Read(dataset, seed, purpose)
-        self._batch, self._workers, self._device, self._group = batch_size, workers, device, group
-        self._count = min(count or len(dataset), len(dataset))
-        self.steps = -(-self._count // batch_size)
-        if self._count > 1 and self._count % batch_size == 1:  # batch normalisation needs two: the last batch has one more
+        self._read, self._workers, self._device = _Read(dataset, seed, purpose), workers, device
+        count = min(count or len(dataset), len(dataset))
+        self.steps = -(-count // batch_size)
+        if count > 1 and count % batch_size == 1:  # batch normalisation needs two: the last batch has one more
             self.steps -= 1
+        self._plan = _Plan(len(dataset), count, batch_size, self.steps, seed, purpose, group)
         self._next: tuple[int, int] | None = None
         self._batches: Iterator = iter(())
 
@@ -73,29 +73,13 @@ class FileBatches:
             InputError: a file cannot be read.
         """
         if (epoch, step) != self._next:  # the workers start anew, for they read in order
-            self._batches = _ahead(self._read, self._keys(epoch, step), self._workers, self._device)
+            self._batches = _ahead(self._read, self._plan.keys(epoch, step), self._workers, self._device)
         self._next = (epoch, step + 1) if step + 1 < self.steps else (epoch + 1, 0)
         return next(self._batches)
 
     def rows(self, epoch: int, step: int) -> list[int]:
         """Indices of the samples that this rank gets."""
-        return self._rows(self._order(epoch), step)
-
-    def _order(self, epoch: int) -> Tensor:
-        generator = runtime.generator(self._read.seed, self._read.purpose, "order", epoch)
-        return augment.order(len(self._read.dataset), generator)[: self._count]
-
-    def _rows(self, order: Tensor, step: int) -> list[int]:
-        stop = self._count if step == self.steps - 1 else (step + 1) * self._batch
-        return order[step * self._batch : stop][self._group.rank :: self._group.world].tolist()
-
-    def _keys(self, epoch: int, step: int) -> Iterator["_Key"]:
-        """Without end: while an epoch is evaluated, the workers read for the next."""
-        while True:
-            order = self._order(epoch)
-            for each in range(step, self.steps):
-                yield _Key(epoch, self._rows(order, each))
-            epoch, step = epoch + 1, 0
+        return self._plan.rows(self._plan.order(epoch), step)
 
 
 def in_order(
@@ -116,6 +100,33 @@ class _Key(NamedTuple):
 
     epoch: int
     rows: list[int]
+
+
+class _Plan(NamedTuple):
+    """Which samples a batch has. Apart from ``FileBatches``, or the workers' keys would keep it, and so the workers, alive."""
+
+    samples: int
+    count: int
+    batch: int
+    steps: int
+    seed: int
+    purpose: str
+    group: Group
+
+    def order(self, epoch: int) -> Tensor:
+        return augment.order(self.samples, runtime.generator(self.seed, self.purpose, "order", epoch))[: self.count]
+
+    def rows(self, order: Tensor, step: int) -> list[int]:
+        stop = self.count if step == self.steps - 1 else (step + 1) * self.batch
+        return order[step * self.batch : stop][self.group.rank :: self.group.world].tolist()
+
+    def keys(self, epoch: int, step: int) -> Iterator[_Key]:
+        """Without end: while an epoch is evaluated, the workers read for the next."""
+        while True:
+            order = self.order(epoch)
+            for each in range(step, self.steps):
+                yield _Key(epoch, self.rows(order, each))
+            epoch, step = epoch + 1, 0
 
 
 class _Read:
