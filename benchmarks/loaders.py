@@ -1,7 +1,7 @@
 """How many images a second the loaders bring, by the number of worker processes: ``python -m benchmarks.loaders [OUT.json]``.
 
-Photographs are drawn by code at ImageNet's usual size, so that the numbers need no download; they come from the disk's cache, as in
-a second epoch. A network that takes less time for a batch than the loader waits.
+Photographs are drawn by code at ImageNet's usual size, so that the numbers need no download; they come from the disk's cache, as
+in a second epoch. A network that takes less time for a batch than the loader waits.
 """
 
 import os
