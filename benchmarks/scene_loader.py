@@ -1,6 +1,6 @@
 """How fast street scenes are read, cropped and batched. Usage: python -m benchmarks.scene_loader SCALE
 
-Prints crops a second for the search and for training, with none and with so many workers as params.yaml has and as there are cores.
+Prints crops a second for the search and for training, without workers, with as many as params.yaml has and with one for each core.
 The data have to be prepared (`python -m stages.data_cityscapes SCALE`).
 """
 
