@@ -1,7 +1,7 @@
 """How fast street scenes are read, cropped and batched. Usage: python -m benchmarks.scene_loader SCALE
 
-Prints crops a second for the search and for training, without workers, with those of params.yaml and with one for each core. The data
-have to be prepared (`python -m stages.data_cityscapes SCALE`).
+Prints crops a second for the search and for training, without workers, with those of params.yaml and with one for each core.
+The data have to be prepared (`python -m stages.data_cityscapes SCALE`).
 """
 
 import os
