@@ -1,6 +1,6 @@
 """How fast street scenes are read, cropped and batched. Usage: python -m benchmarks.scene_loader SCALE
 
-Prints crops a second for the search and for training, without workers, with those of params.yaml and with one for each core.
+Prints crops a second for the search and for training, with no workers, as many as params.yaml has and as many as there are cores.
 The data have to be prepared (`python -m stages.data_cityscapes SCALE`).
 """
 

@@ -5,7 +5,7 @@ from eoinas.data import cityscapes, prepare
 from eoinas.data.imagenet import ImagenetDataParams
 from eoinas.data.images import SplitParams
 from eoinas.models.segmentation import SegNetworkParams
-from eoinas.train import candidates, classify, imagenet, search_cifar, search_seg, segment
+from eoinas.train import candidates, classify, imagenet, search_cifar, search_seg, segment, standalone
 
 SECTIONS = {
     "cifar10": prepare.DataParams,
@@ -14,6 +14,7 @@ SECTIONS = {
     "search": search_cifar.SearchCifarParams,
     "derive": candidates.DeriveParams,
     "retrain": classify.RetrainParams,
+    "standalone": standalone.StandaloneParams,
     "imagenet_data": ImagenetDataParams,
     "imagenet": imagenet.ImagenetParams,
     "cityscapes_data": cityscapes.CityscapesDataParams,
@@ -24,11 +25,16 @@ SECTIONS = {
 }
 
 
-def main(scale: str) -> None:
+def check(scale: str) -> None:
+    """Raise InputError where params.yaml has a mistake at the top level or in the scale's block."""
     params.top()
     params.known_blocks(scale, SECTIONS)
     for name, section in SECTIONS.items():
         params.load(section, scale, name)
+
+
+def main(scale: str) -> None:
+    check(scale)
     # Constant on purpose: what depends on it is not run again when a parameter changes that it does not use.
     files.write_text(f"results/{scale}/params_checked.txt", "all parameters are known and in range\n")
 

@@ -1,21 +1,28 @@
 """Parameters and multiply-adds of every entry's network. Usage: python -m stages.complexity SCALE"""
 
 from eoinas import entries, files, params, runtime
+from eoinas.data import imagenet as imagenet_data
 from eoinas.data import imageset
 from eoinas.metrics import complexity
-from eoinas.train import classify
+from eoinas.models.cifar import NetworkCIFAR
+from eoinas.models.imagenet import NetworkImageNet
+from eoinas.train import classify, imagenet
 
 
 def main(scale: str) -> None:
-    settings = params.load(classify.RetrainParams, scale, "retrain")
-    table = {}
-    for data, networks in params.top().entries.cifar.items():
+    top = params.top().entries
+    cifar = params.load(classify.RetrainParams, scale, "retrain")
+    large = params.load(imagenet.ImagenetParams, scale, "imagenet")
+    classes = len(imagenet_data.load(scale).classes)
+    sizes = {"imagenet": (NetworkImageNet, large.C, large.layers, classes, large.image_size)}
+    for data in top.cifar:
         images = imageset.load(f"data/prepared/{scale}/{data}")
-        for name in networks:
-            cell, _ = entries.load(f"results/{scale}/entries/{data}/{name}.json")
-            table.setdefault(data, {})[name] = complexity.of_classifier(
-                cell, settings.C, settings.layers, len(images.classes), images.train_images.shape[-1]
-            )
+        sizes[data] = (NetworkCIFAR, cifar.C, cifar.layers, len(images.classes), images.train_images.shape[-1])
+    table = {}
+    for data, networks in {**top.cifar, "imagenet": top.imagenet}.items():
+        network, *size = sizes[data]
+        cells = {name: entries.load(f"results/{scale}/entries/{data}/{name}.json")[0] for name in networks}
+        table[data] = {name: complexity.of_classifier(network, cell, *size) for name, cell in cells.items()}
     files.write_json(f"results/{scale}/complexity.json", table)
 
 

@@ -291,7 +291,7 @@ def write_reports(root: Path) -> None:
 def test_page(demo):
     write_reports(demo)
     text = page("demo")
-    assert text.startswith("# Results of EoiNAS, demo scale: handwritten digits, not a paper result\n")
+    assert text.startswith("# Results of EoiNAS, demo scale: stand-in images, not a paper result\n")
     assert "6 searches: 3 variants, 2 seeds each, 8 epochs, 7 prunes" in text
     assert "24 training runs: 8 networks, 3 runs each, 2 epochs" in text
     assert "| EoiNAS | 0 | **90.00** | 0: 90.00, 1: 89.00 |" in text
@@ -299,7 +299,7 @@ def test_page(demo):
     assert [line for line in text.splitlines() if line.startswith("# ")] == [text.splitlines()[0]]
     for name in FIGURES:
         assert f"]({name})" in text
-    assert text.count("Measured (demo scale: handwritten digits, not a paper result)") == len(FIGURES)
+    assert text.count("Measured (demo scale: stand-in images, not a paper result)") == len(FIGURES)
     for fact in (reference.GDAS_ABLATION, reference.GDAS_COST, reference.RANDOM, reference.MADDS):
         assert fact in text
 

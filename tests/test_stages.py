@@ -16,6 +16,7 @@ import yaml
 from eoinas import checkpoint, genotype, runtime
 from eoinas.data import imageset
 from eoinas.metrics import complexity
+from eoinas.models.cifar import NetworkCIFAR
 from eoinas.train import classify
 from tests import test_search as small
 
@@ -161,7 +162,7 @@ def test_complexity_is_of_the_retrained_network(finished) -> None:
     assert {data: set(names) for data, names in found.items()} == {data: set(names) for data, names in ENTRIES.items()}
     cell = genotype.load(finished / "data/genotypes/eoinas_cifar.json")
     size = np.load(finished / "data/prepared/demo/cifar10/train_images.npy").shape[-1]
-    assert found["cifar10"]["published"] == complexity.of_classifier(cell, 2, 3, 10, size)
+    assert found["cifar10"]["published"] == complexity.of_classifier(NetworkCIFAR, cell, 2, 3, 10, size)
 
 
 def test_search_cost_has_days_and_device(finished) -> None:

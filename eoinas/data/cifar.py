@@ -67,6 +67,12 @@ def read(folder: Path | str, name: Name, check_md5: bool) -> imageset.ImageSet:
     return imageset.build(*splits, classes, base)
 
 
+def absent(folder: Path | str, name: Name) -> bool:
+    """Whether ``folder`` has nothing of the data set."""
+    base = Path(folder) / _official(name).base_folder
+    return not base.is_dir() or not any(base.iterdir())
+
+
 def download(folder: Path | str, name: Name) -> None:
     """Fetch and unpack the official archive, checked by its md5, unless its folder is there already.
 
@@ -75,7 +81,7 @@ def download(folder: Path | str, name: Name) -> None:
     """
     official = _official(name)
     base = Path(folder) / official.base_folder
-    if base.is_dir() and any(base.iterdir()):  # what is there is the user's; read() says what is wrong with it
+    if not absent(folder, name):  # what is there is the user's; read() says what is wrong with it
         return
     from torchvision.datasets.utils import download_and_extract_archive
 

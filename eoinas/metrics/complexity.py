@@ -1,11 +1,13 @@
 """Size and cost of a network: parameters, and multiply-adds of one forward pass."""
 
+from collections.abc import Callable
+
 import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from eoinas.genotype import Genotype
-from eoinas.models.cifar import NetworkCIFAR
+from eoinas.models.classifier import Classifier
 
 CONVENTION = "multiply-adds of convolutions and linear layers for one image; no bias, no BatchNorm, no auxiliary head"
 
@@ -42,11 +44,17 @@ def multiply_adds(module: nn.Module, image_size: int) -> dict[str, int]:
     return {"conv": conv // 2, "linear": linear // 2}
 
 
-def of_classifier(genotype: Genotype, C: int, layers: int, classes: int, image_size: int) -> dict[str, int]:
-    """``params``, ``params_with_auxiliary`` and ``multiply_adds`` of the CIFAR network of a cell, in units of 1."""
+def of_classifier(
+    network: Callable[..., Classifier], genotype: Genotype, C: int, layers: int, classes: int, image_size: int
+) -> dict[str, int]:
+    """``params``, ``params_with_auxiliary`` and ``multiply_adds`` of the network that a cell makes, in units of 1.
+
+    Args:
+        network: NetworkCIFAR or NetworkImageNet.
+    """
     with torch.device("meta"):
-        plain = NetworkCIFAR(genotype, C, layers, classes, image_size, auxiliary=False)
-        with_head = NetworkCIFAR(genotype, C, layers, classes, image_size)
+        plain = network(genotype, C, layers, classes, image_size, auxiliary=False)
+        with_head = network(genotype, C, layers, classes, image_size)
     return {
         "params": parameters(plain),
         "params_with_auxiliary": parameters(with_head),

@@ -48,7 +48,7 @@ def _draw(scale: str, path: Path | str, curves: "pd.DataFrame", prunes: dict[str
     for column, (title, pair) in enumerate(PAIRS.items()):
         for row, measure in enumerate(MEASURES):
             ended = sorted({epoch for variant in pair for epoch in prunes[variant]})
-            _panel(panels[row, column], curves[curves["variant"].isin(pair)], measure, pair, ended)
+            panel(panels[row, column], curves[curves["variant"].isin(pair)], measure, pair, ended)
         panels[0, column].set_title(title)
     band = "band: one standard deviation" if n > 1 else "one seed, no band"
     figure.suptitle(
@@ -59,7 +59,8 @@ def _draw(scale: str, path: Path | str, curves: "pd.DataFrame", prunes: dict[str
     plot.save(figure, path)
 
 
-def _panel(axes: "Axes", curves: "pd.DataFrame", measure: str, pair: tuple[str, ...], ended: list[int]) -> None:
+def panel(axes: "Axes", curves: "pd.DataFrame", measure: str, pair: tuple[str, ...], ended: list[int]) -> None:
+    """One measure by epoch, a line a variant of ``pair``; dotted lines at the epochs ``ended``."""
     import seaborn
     from matplotlib.ticker import MaxNLocator, PercentFormatter
 

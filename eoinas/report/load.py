@@ -16,7 +16,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SEARCHED = ("eoinas", "baseline", "sss")  # the variants that a search, not a draw or a file, ends in
-_SOURCES = {"digits": "handwritten digits", "cifar": "CIFAR-{classes}", "folder": "images from a folder"}
+_SOURCES = {
+    "digits": "handwritten digits",
+    "cifar": "CIFAR-{classes}",
+    "folder": "images from a folder",
+    "imagenet": "ImageNet",
+}
 
 
 @dataclass(frozen=True)
@@ -70,7 +75,12 @@ class Complexity:
     multiply_adds: int
 
 
-def _fields(path: str, *names: str) -> list:
+def fields(path: str, *names: str) -> list:
+    """The values of a JSON file's fields.
+
+    Raises:
+        InputError: the file or a field is missing.
+    """
     values = files.read_json(path)
     for name in names:
         if not isinstance(values, dict) or name not in values:
@@ -83,7 +93,7 @@ def runs(scale: str, data: str, entry: str) -> Runs:
     errors, rest = [], []
     for group, run in params.top().runs:
         path = f"results/{scale}/retrain/{data}/{entry}/{group}/{run}/result.json"
-        epochs, images, wrong, about = _fields(path, "epochs", "images", "wrong", "data")
+        epochs, images, wrong, about = fields(path, "epochs", "images", "wrong", "data")
         errors.append(100 * wrong / images)
         rest.append((epochs, images, about["source"], about["image_size"], about["classes"]))
     if len(set(rest)) > 1:
@@ -94,7 +104,7 @@ def runs(scale: str, data: str, entry: str) -> Runs:
 def cost(scale: str, variant: str) -> Cost:
     """Cost of a search of ``variant``, one of SEARCHED."""
     seeds = params.top().search_seeds
-    found = [_fields(f"results/{scale}/timing/search/{variant}/{seed}.json", "days", "device") for seed in seeds]
+    found = [fields(f"results/{scale}/timing/search/{variant}/{seed}.json", "days", "device") for seed in seeds]
     devices = dict.fromkeys(device for _, device in found)
     return Cost(statistics.fmean(days for days, _ in found), ", ".join(devices))
 
@@ -102,7 +112,7 @@ def cost(scale: str, variant: str) -> Cost:
 def complexity(scale: str, data: str, entry: str) -> Complexity:
     """Size of an entry's network for ``data``."""
     path = f"results/{scale}/complexity.json"
-    networks = _fields(path, data)[0]
+    networks = fields(path, data)[0]
     if entry not in networks:
         raise InputError(f"{path}: the network {data}.{entry} is missing; run the stage that writes this file again")
     return Complexity(networks[entry]["params"], networks[entry]["multiply_adds"])
@@ -110,7 +120,7 @@ def complexity(scale: str, data: str, entry: str) -> Complexity:
 
 def selection(scale: str, variant: str) -> tuple[int, dict[str, float], str]:
     """The selected seed of a variant, the score (accuracy) of every seed, and how they were scored."""
-    return tuple(_fields(f"results/{scale}/selection/{variant}.json", "seed", "scores", "by"))
+    return tuple(fields(f"results/{scale}/selection/{variant}.json", "seed", "scores", "by"))
 
 
 def histories(scale: str, variants: tuple[str, ...]) -> "pd.DataFrame":
@@ -120,7 +130,7 @@ def histories(scale: str, variants: tuple[str, ...]) -> "pd.DataFrame":
     parts = []
     for variant in variants:
         for seed in params.top().search_seeds:
-            path = _existing(f"results/{scale}/search/{variant}/{seed}/history.csv")
+            path = existing(f"results/{scale}/search/{variant}/{seed}/history.csv")
             part = pd.read_csv(path)
             part.insert(0, "variant", variant)
             part.insert(1, "seed", seed)
@@ -132,7 +142,7 @@ def trace(scale: str, variant: str, seed: int) -> dict[str, "np.ndarray"]:
     """All arrays of a search's trace.npz by name."""
     import numpy as np
 
-    with np.load(_existing(f"results/{scale}/search/{variant}/{seed}/trace.npz")) as arrays:
+    with np.load(existing(f"results/{scale}/search/{variant}/{seed}/trace.npz")) as arrays:
         return dict(arrays)
 
 
@@ -140,11 +150,12 @@ def prune_epochs(scale: str, variant: str, seed: int) -> list[int]:
     """The epochs, counted from 1, after which a search pruned."""
     import numpy as np
 
-    with np.load(_existing(f"results/{scale}/search/{variant}/{seed}/trace.npz")) as arrays:
+    with np.load(existing(f"results/{scale}/search/{variant}/{seed}/trace.npz")) as arrays:
         return arrays["prune_epochs"].tolist()
 
 
-def _existing(path: str) -> str:
+def existing(path: str) -> str:
+    """``path``, or InputError if no such file exists."""
     if not Path(path).is_file():
         raise InputError(f"{path}: no such file")
     return path

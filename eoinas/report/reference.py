@@ -1,4 +1,4 @@
-"""Numbers quoted from the EoiNAS paper (Tables I, II, III and V) and the facts a reader needs beside them.
+"""Numbers quoted from the EoiNAS paper (Tables I to V) and the facts a reader needs beside them.
 
 Nothing in this file was measured by this project, and nothing that trains, searches or evaluates imports it. Numbers are strings,
 digit for digit as the paper prints them ("2.50", not 2.5); NONE stands where it prints a dash. A bracketed number belongs to the
@@ -6,6 +6,7 @@ paper's list of references.
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 NONE = "–"
 
@@ -49,6 +50,15 @@ class Ablation:
     days: str
     params: str
     error: str
+
+
+class SearchNetwork(NamedTuple):
+    """A row of Table IV: a layer of the segmentation search's network, its stride, the feature map that leaves it."""
+
+    architecture: str
+    stride: str
+    feature_map: str
+    output_stride: str
 
 
 @dataclass(frozen=True)
@@ -125,6 +135,18 @@ TABLE_3 = (
     Ablation("EoiNAS without SSS and OII", False, False, "1.0", "3.4", "2.93"),
     Ablation("EoiNAS without OII", True, False, "0.6", "3.4", "2.72"),
     Ablation("EoiNAS", True, True, "0.6", "3.4", "2.50"),
+)
+
+TABLE_4 = (
+    SearchNetwork("Conv2d, 3×3", "2", "160×160", "2"),
+    SearchNetwork("Conv2d, 3×3", "1", "160×160", "2"),
+    SearchNetwork("Conv2d, 3×3", "2", "80×80", "4"),
+    SearchNetwork("Normal cell×3", "1", "80×80", "4"),
+    SearchNetwork("Reduction cell×1", "2", "40×40", "8"),
+    SearchNetwork("Normal cell×3", "1", "40×40", "8"),
+    SearchNetwork("Reduction cell×1", "2", "20×20", "16"),
+    SearchNetwork("Normal cell×2", "1", "20×20", "16"),
+    SearchNetwork("ASPP", "–", "20×20", "16"),
 )
 
 CITYSCAPES_CLASSES = (

@@ -1,7 +1,7 @@
 """How a scale is announced, so that nothing measured below paper scale can pass for a number of the paper."""
 
 _BELOW_PAPER = {
-    "demo": "demo scale: handwritten digits, not a paper result",
+    "demo": "demo scale: stand-in images, not a paper result",
     "study": "study scale: reduced budget, not a paper result",
 }
 

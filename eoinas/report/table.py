@@ -16,6 +16,8 @@ NAMES = {
     "sss": "EoiNAS without OII",
     "random": "Random architecture",
 }
+METHODS = {"eoinas": "gradient-based", "baseline": "gradient-based", "sss": "gradient-based", "random": "random"}
+GIVEN = "none (given genotype)"
 
 
 @dataclass(frozen=True)
@@ -42,13 +44,14 @@ def csv_text(rows: Sequence[dict]) -> str:
     return text.getvalue()
 
 
-def name(entry: params.Entry) -> str:
+def name(entry: params.Entry | params.Transfer) -> str:
     """A measured network in words."""
-    label = NAMES.get(entry.genotype) or f"genotype {Path(entry.genotype).stem}"
-    return f"{label}{' + CutOut' if entry.cutout else ''}"
+    searched = {**NAMES, "cityscapes": NAMES["eoinas"]}  # the search on street scenes has the full method
+    label = searched.get(entry.genotype) or f"genotype {Path(entry.genotype).stem}"
+    return f"{label}{' + CutOut' if getattr(entry, 'cutout', 0) else ''}"
 
 
-def name_cell(entry: params.Entry, key: str) -> str:
+def name_cell(entry: params.Entry | params.Transfer, key: str) -> str:
     """A measured network in words, with its key in params.yaml."""
     return f"**{name(entry)}** (`{key}`)"
 
@@ -89,9 +92,9 @@ def heading(scale: str, number: str, title: str) -> str:
     return f"# Table {number}: {title}\n" if is_paper(scale) else f"# Table {number} ({announce(scale)}): {title}\n"
 
 
-def banner(scale: str, measured: Iterable[load.Runs]) -> str:
+def banner(scale: str, measured: Iterable[load.Runs], scored: str = "test images") -> str:
     """The paragraph that tells measured from quoted rows and names the images and epochs of the measured ones."""
-    facts = dict.fromkeys(f"{r.data}, {r.classes} classes, {r.epochs} epochs, {r.images} test images" for r in measured)
+    facts = dict.fromkeys(f"{r.data}, {r.classes} classes, {r.epochs} epochs, {r.images} {scored}" for r in measured)
     warning = "" if is_paper(scale) else f" **{announce(scale).capitalize()}; not comparable with the quoted rows.**"
     return (
         f"> Rows marked {measured_mark(scale)} were run by this project on {'; '.join(facts)}.{warning}\n>\n"

@@ -10,7 +10,6 @@ COLUMNS = (
     *("Source", "Type", "Architecture", "GPUs", "Days (search)", "Params (million)", "MAdds (million)"),
     *("C10 error (%)", "C100 error (%)", "Search method"),
 )
-METHODS = {"eoinas": "gradient-based", "baseline": "gradient-based", "sss": "gradient-based", "random": "random"}
 
 
 @dataclass(frozen=True)
@@ -84,7 +83,7 @@ def _cells(scale: str, network: _Network) -> list[str]:
     return [
         *(table.measured_mark(scale), "NAS", table.name_cell(network.entry, network.key), reference.NONE),
         *(table.days_text(network.cost), table.million(size.params), table.million(size.multiply_adds), *errors),
-        METHODS.get(network.entry.genotype, "none (given genotype)"),
+        table.METHODS.get(network.entry.genotype, table.GIVEN),
     ]
 
 
@@ -110,7 +109,7 @@ def _record(scale: str, network: _Network) -> dict:
         "type": "NAS",
         "entry": network.key,
         "architecture": table.name(network.entry),
-        "method": METHODS.get(network.entry.genotype, "none"),
+        "method": table.METHODS.get(network.entry.genotype, "none"),
         "params_million": size.params / 1e6,
         "madds_million": size.multiply_adds / 1e6,
     }

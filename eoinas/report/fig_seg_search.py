@@ -1,0 +1,31 @@
+"""How the search on street scenes converged."""
+
+from pathlib import Path
+
+from eoinas.report import load_transfer, plot
+from eoinas.report.fig_7_8 import MEASURES, panel
+from eoinas.report.scale import announce
+
+VARIANT = "eoinas"  # the search has the full method (choice D37)
+
+
+def fig_seg_search(scale: str, path: Path | str) -> None:
+    """Draw train accuracy and loss by epoch; dotted lines are epochs after which operations were pruned.
+
+    Raises:
+        InputError: a result is missing.
+    """
+    plot.style()
+    from matplotlib.figure import Figure
+
+    curves = load_transfer.seg_history(scale).assign(variant=VARIANT)
+    ended = load_transfer.seg_prune_epochs(scale)
+    figure = Figure(figsize=(12, 4.6), layout="constrained")
+    for axes, measure in zip(figure.subplots(1, len(MEASURES)), MEASURES, strict=True):
+        panel(axes, curves, measure, (VARIANT,), ended)
+    figure.suptitle(
+        f"Convergence of the search on street scenes ({announce(scale)})\n"
+        "accuracy: share of pixels; one search; dotted: epochs after which operations were pruned",
+        fontsize=13,
+    )
+    plot.save(figure, path)

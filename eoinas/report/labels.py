@@ -1,0 +1,55 @@
+"""Names beside the points of a scatter plot, put where they cover neither another name nor a point."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.transforms import Bbox
+
+# Where a name may stand, in points from its own, best first; and how it is aligned there.
+PLACES = (
+    *((9, 0, "left", "center"), (-9, 0, "right", "center"), (0, 9, "center", "bottom"), (0, -9, "center", "top")),
+    *((7, 7, "left", "bottom"), (7, -7, "left", "top"), (-7, 7, "right", "bottom"), (-7, -7, "right", "top")),
+    *((9, 18, "left", "bottom"), (9, -18, "left", "top"), (-9, 18, "right", "bottom"), (-9, -18, "right", "top")),
+    *((9, 32, "left", "bottom"), (9, -32, "left", "top"), (-9, 32, "right", "bottom"), (-9, -32, "right", "top")),
+)
+MARKER = 7  # radius in pixels that a point keeps free
+
+
+def place(axes: "Axes", points: Sequence[tuple[float, float]], names: Sequence[str]) -> None:
+    """Write each name at the first of PLACES that is free; call when the figure has been drawn once, so that sizes are known."""
+    from matplotlib.text import Text
+    from matplotlib.transforms import Bbox
+
+    renderer = axes.figure.canvas.get_renderer()
+    spots = axes.transData.transform(points)
+    taken = [Bbox.from_extents(x - MARKER, y - MARKER, x + MARKER, y + MARKER) for x, y in spots]
+    frame = axes.get_window_extent(renderer)
+    for point, name in zip(points, names, strict=True):
+        best, least = None, float("inf")
+        for x, y, horizontal, vertical in PLACES:
+            # Far from its point a name needs a line to it.
+            arrow = {"arrowstyle": "-", "color": "0.5", "linewidth": 0.7} if abs(y) > 9 else None
+            shared = {"fontsize": 9.5, "ha": horizontal, "va": vertical, "arrowprops": arrow, "zorder": 4}
+            text = axes.annotate(name, point, (x, y), textcoords="offset points", **shared)
+            text.set_in_layout(False)
+            text.update_positions(renderer)
+            box = Text.get_window_extent(text, renderer)  # without the line
+            cost = sum(_overlap(box, other) for other in taken) + 10 * (box.width * box.height - _overlap(box, frame))
+            if cost >= least:
+                text.remove()
+                continue
+            if best is not None:
+                best.remove()
+            best, least = text, cost
+            if cost < 1:
+                break
+        taken.append(Text.get_window_extent(best, renderer))
+
+
+def _overlap(one: "Bbox", other: "Bbox") -> float:
+    """Pixels that two boxes share."""
+    width = min(one.x1, other.x1) - max(one.x0, other.x0)
+    height = min(one.y1, other.y1) - max(one.y0, other.y0)
+    return max(0.0, width) * max(0.0, height)

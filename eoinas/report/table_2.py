@@ -1,0 +1,123 @@
+"""Table II: errors on ImageNet of the networks that were searched on CIFAR-10 (Sec. IV-D), quoted and measured."""
+
+from dataclasses import dataclass
+
+from eoinas import params
+from eoinas.report import load, load_transfer, reference, table
+
+COLUMNS = (
+    *("Source", "Type", "Architecture", "GPUs", "Days (search)", "Params (million)", "MAdds (million)"),
+    *("Top-1 error (%)", "Top-5 error (%)", "Search method"),
+)
+
+
+@dataclass(frozen=True)
+class _Network:
+    """An entry with what was measured; ``cost`` is None if no search found the network."""
+
+    key: str
+    entry: params.Transfer
+    top1: load.Runs
+    top5: load.Runs
+    size: load.Complexity
+    cost: load.Cost | None
+
+
+def table_2(scale: str) -> table.Table:
+    """All rows of the paper, then one row an entry of params.yaml.
+
+    Raises:
+        InputError: a result is missing.
+    """
+    networks = [_network(scale, key, entry) for key, entry in params.top().entries.imagenet.items()]
+    remarks = [
+        "A measured error is the share of validation images that are wrong after the last epoch, of a single training run "
+        "(n = 1). The best epoch is not used.",
+        reference.MADDS,
+        "Params and MAdds of a measured row are those of its network with the image size and the number of classes "
+        "named above, without auxiliary head; k: thousand.",
+        "Days of a measured row are those of one search on CIFAR-10, the mean over its seeds, on the device named.",
+        reference.GDAS_COST,
+    ]
+    markdown = "\n".join(
+        [
+            table.heading(scale, "II", "the searched networks on ImageNet"),
+            table.banner(scale, [network.top1 for network in networks], "validation images"),
+            table.grid(COLUMNS, [_quoted(row) for row in reference.TABLE_2] + [_cells(scale, n) for n in networks]),
+            table.notes(remarks),
+        ]
+    )
+    records = [_quoted_record(row) for row in reference.TABLE_2] + [_record(scale, network) for network in networks]
+    return table.Table(markdown, table.csv_text(records), {"imagenet": {n.key: _metrics(n) for n in networks}})
+
+
+def _network(scale: str, key: str, entry: params.Transfer) -> _Network:
+    cost = load.cost(scale, entry.genotype) if entry.genotype in load.SEARCHED else None
+    return _Network(key, entry, *load_transfer.imagenet(scale, key), load.complexity(scale, "imagenet", key), cost)
+
+
+def _quoted(row: reference.ImageNet) -> list[str]:
+    return [
+        *("quoted", row.kind, row.architecture, row.gpus, row.days, row.params, row.madds),
+        *(row.top1, row.top5, row.method),
+    ]
+
+
+def _cells(scale: str, network: _Network) -> list[str]:
+    size = network.size
+    return [
+        *(table.measured_mark(scale), "NAS", table.name_cell(network.entry, network.key), reference.NONE),
+        *(table.days_text(network.cost), table.million(size.params), table.million(size.multiply_adds)),
+        *(table.error_text(network.top1), table.error_text(network.top5)),
+        table.METHODS.get(network.entry.genotype, table.GIVEN),
+    ]
+
+
+def _quoted_record(row: reference.ImageNet) -> dict:
+    given = {
+        "gpus": row.gpus,
+        "days": row.days,
+        "params_million": row.params,
+        "madds_million": row.madds,
+        "top1_error": row.top1,
+        "top5_error": row.top5,
+    }
+    values = {key: None if value == reference.NONE else value for key, value in given.items()}
+    head = {"source": "quoted", "type": row.kind, "architecture": row.architecture, "method": row.method}
+    return {**_blank(), **head, **values}
+
+
+def _record(scale: str, network: _Network) -> dict:
+    record = {
+        **_blank(),
+        "source": "measured",
+        "scale": scale,
+        "type": "NAS",
+        "entry": network.key,
+        "architecture": table.name(network.entry),
+        "method": table.METHODS.get(network.entry.genotype, "none"),
+        "params_million": network.size.params / 1e6,
+        "madds_million": network.size.multiply_adds / 1e6,
+        "top1_error": f"{network.top1.mean:.2f}",
+        "top5_error": f"{network.top5.mean:.2f}",
+        "n": network.top1.n,
+        "images": network.top1.data,
+    }
+    if network.cost is not None:
+        record |= {"days": f"{network.cost.days:.3f}", "device": network.cost.device}
+    return record
+
+
+def _blank() -> dict:
+    head = ["source", "scale", "entry", "type", "architecture", "method", "gpus", "days", "device"]
+    return dict.fromkeys([*head, "params_million", "madds_million", "top1_error", "top5_error", "n", "images"])
+
+
+def _metrics(network: _Network) -> dict:
+    return {
+        "top1_error": round(network.top1.mean, 4),
+        "top5_error": round(network.top5.mean, 4),
+        "n": network.top1.n,
+        "params_million": network.size.params / 1e6,
+        "madds_million": network.size.multiply_adds / 1e6,
+    }

@@ -1,0 +1,12 @@
+"""Fig. 11: validation scenes, the truth and what the trained networks say. Usage: python -m stages.fig_11 SCALE"""
+
+from eoinas import runtime
+from eoinas.report.fig_11 import fig_11
+
+
+def main(scale: str) -> None:
+    fig_11(scale, f"reports/{scale}/fig_11.png")
+
+
+if __name__ == "__main__":
+    runtime.run(main)
