@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from eoinas.genotype import OPERATIONS
 from tests.closure import ROOT, closure
 
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
@@ -192,7 +193,7 @@ def test_reports_cost_no_training(name: str) -> None:
 
 def test_metrics_are_for_what_measures() -> None:
     users = {name for name in STAGES if any(path.startswith("eoinas/metrics/") for path in closure(command(name)[0]))}
-    assert users == {"complexity", "seg_evaluate"}
+    assert users == {"complexity", "seg_evaluate", "table_4"}
 
 
 def test_inits_are_empty() -> None:
@@ -281,6 +282,7 @@ def test_stages_are_one_scale_and_complete(graph: tuple[str, Graph]) -> None:
     for pattern, count in {
         "search@*": seeds,
         "seg_search@*": 1,
+        "standalone@*": len(OPERATIONS),
         "seg_pretrain@*": len(PARAMS["entries"]["cityscapes"]),
         "seg_train_*": 2 * len(PARAMS["entries"]["cityscapes"]),
         "seg_evaluate@*": 2 * len(PARAMS["entries"]["cityscapes"]),
@@ -320,7 +322,16 @@ def test_what_follows_the_searches_of_the_indicator(graph: tuple[str, Graph]) ->
     reports = stages.matching("table_*", "fig_*", "report@*")
     # `entries` writes a file for each network, and DVC trains only those again whose file changed.
     reached = stages.after(stages.matching(f"search@{scale}-eoinas-*"), lambda name: not name.startswith("entries@"))
-    assert reached - reports == stages.matching("derive@*-eoinas", "select_genotype@*-eoinas", "entries@*")
+    # The stand-alone networks are trained again only if the final cell changed, the one file that they take from the searches.
+    needed = ("derive@*-eoinas", "select_genotype@*-eoinas", "entries@*", "standalone@*")
+    assert reached - reports == stages.matching(*needed)
+
+
+def test_stand_alone_networks_need_the_final_cell_alone(graph: tuple[str, Graph]) -> None:
+    scale, stages = graph
+    for operation in OPERATIONS:
+        found = {dep for dep in stages.deps(f"standalone@{scale}-{operation}") if dep.startswith("results/")}
+        assert found == {f"results/{scale}/genotypes/eoinas.json"}
 
 
 def test_training_needs_its_cell_and_not_the_search(graph: tuple[str, Graph]) -> None:

@@ -254,6 +254,8 @@ ALL = {
     "random_cells": (),
     "retrain": ("cifar10", "ours", "0"),
     "complexity": (),
+    "data_imagenet": (),
+    "imagenet": ("ours",),
 }
 
 
