@@ -33,7 +33,8 @@ def hard_cross_entropy(logits: Tensor, targets: Tensor, threshold: float, min_ke
 
     Args:
         logits, targets: as in ``cross_entropy``.
-        min_kept: if these are fewer than this, the ``min_kept`` pixels with the largest losses are taken.
+        min_kept: if these are fewer than this, the ``min_kept`` pixels with the largest losses are taken; of several ranks each
+            takes its own.
 
     Returns:
         Sum of the losses, number of pixels taken, and how many of those are right.
