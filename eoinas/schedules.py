@@ -13,6 +13,11 @@ def exponential(epoch: int, first: float, decay: float) -> float:
     return first * decay ** (epoch - 1)
 
 
+def polynomial(iteration: int, iterations: int, first: float, power: float) -> float:
+    """Learning rate of Sec. V-C (choice D49): ``first`` at iteration 0, and 0 after the last."""
+    return first * (1 - iteration / iterations) ** power
+
+
 def temperature(epoch: int, warmup: int, first: float, decay: float) -> float:
     """T of eq. (5): ``first`` in the warm-up, then decaying exponentially and never 0 (choices D17, A11)."""
     return first * decay ** max(0, epoch - warmup)

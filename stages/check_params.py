@@ -1,10 +1,11 @@
 """Check all of params.yaml before anything runs on it. Usage: python -m stages.check_params SCALE"""
 
 from eoinas import files, params, runtime
-from eoinas.data import prepare
+from eoinas.data import cityscapes, prepare
 from eoinas.data.imagenet import ImagenetDataParams
 from eoinas.data.images import SplitParams
-from eoinas.train import candidates, classify, imagenet, search_cifar
+from eoinas.models.segmentation import SegNetworkParams
+from eoinas.train import candidates, classify, imagenet, search_cifar, search_seg, segment
 
 SECTIONS = {
     "cifar10": prepare.DataParams,
@@ -15,14 +16,24 @@ SECTIONS = {
     "retrain": classify.RetrainParams,
     "imagenet_data": ImagenetDataParams,
     "imagenet": imagenet.ImagenetParams,
+    "cityscapes_data": cityscapes.CityscapesDataParams,
+    "seg_search": search_seg.SegSearchParams,
+    "seg_network": SegNetworkParams,
+    "seg_pretrain": imagenet.RecipeParams,
+    "seg_train": segment.SegTrainParams,
 }
 
 
-def main(scale: str) -> None:
+def check(scale: str) -> None:
+    """Raise InputError where params.yaml has a mistake at the top level or in the scale's block."""
     params.top()
     params.known_blocks(scale, SECTIONS)
     for name, section in SECTIONS.items():
         params.load(section, scale, name)
+
+
+def main(scale: str) -> None:
+    check(scale)
     # Constant on purpose: what depends on it is not run again when a parameter changes that it does not use.
     files.write_text(f"results/{scale}/params_checked.txt", "all parameters are known and in range\n")
 

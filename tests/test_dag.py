@@ -17,7 +17,10 @@ from tests.closure import ROOT, closure
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
 PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
 SCALES = ("demo", "study", "paper")
-EXPENSIVE = ("search", "search_ablation", "derive", "random_cells", "retrain_cifar10", "retrain_cifar100", "imagenet")
+EXPENSIVE = (
+    *("search", "search_ablation", "derive", "random_cells", "retrain_cifar10", "retrain_cifar100"),
+    *("imagenet", "seg_search", "seg_pretrain", "seg_train_scratch", "seg_train_pretrained"),
+)
 SCRIPTS = sorted(path for path in (ROOT / "stages").glob("*.py") if path.name != "__init__.py")
 NAS = sorted(path for path in (ROOT / "eoinas" / "nas").glob("*.py") if path.name != "__init__.py")
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:dvc")  # DVC's own, from building its graph
@@ -187,9 +190,9 @@ def test_reports_cost_no_training(name: str) -> None:
         assert not path.startswith(("eoinas/report/", "eoinas/metrics/")), f"{name} imports {path}"
 
 
-def test_metrics_are_for_complexity_alone() -> None:
+def test_metrics_are_for_what_measures() -> None:
     users = {name for name in STAGES if any(path.startswith("eoinas/metrics/") for path in closure(command(name)[0]))}
-    assert users == {"complexity"}
+    assert users == {"complexity", "seg_evaluate"}
 
 
 def test_inits_are_empty() -> None:
@@ -277,6 +280,10 @@ def test_stages_are_one_scale_and_complete(graph: tuple[str, Graph]) -> None:
     seeds, groups = len(PARAMS["search_seeds"]), len(PARAMS["retrain_runs"])
     for pattern, count in {
         "search@*": seeds,
+        "seg_search@*": 1,
+        "seg_pretrain@*": len(PARAMS["entries"]["cityscapes"]),
+        "seg_train_*": 2 * len(PARAMS["entries"]["cityscapes"]),
+        "seg_evaluate@*": 2 * len(PARAMS["entries"]["cityscapes"]),
         "search_ablation@*": 2 * seeds,
         "derive@*": 3,
         "random_cells@*": 1,
@@ -301,7 +308,7 @@ def test_lambda_costs_the_indicator_alone(graph: tuple[str, Graph]) -> None:
     searches = stages.matching(f"search@{scale}-eoinas-*")
     assert len(searches) == len(PARAMS["search_seeds"])
     # The output of check_params is constant, so that nothing after it is run again.
-    assert dependent == searches | {f"check_params@{scale}", f"report@{scale}"}
+    assert dependent == searches | {f"check_params@{scale}", f"report@{scale}", f"seg_search@{scale}"}
     spared = stages.matching("search_ablation@*", "derive@*-baseline", "derive@*-sss", "random_cells@*")
     spared |= stages.matching(*(f"select_genotype@*-{variant}" for variant in ("baseline", "sss", "random")))
     assert spared
@@ -331,3 +338,29 @@ def test_moving_a_data_set_costs_no_training(graph: tuple[str, Graph]) -> None:
     users = {name for name in stages.names if f"{scale}.imagenet_data" in stages.params(name)}
     # What data_imagenet writes does not depend on where the images lie.
     assert users == {f"data_imagenet@{scale}"}
+
+
+def test_what_follows_the_search_on_street_scenes(graph: tuple[str, Graph]) -> None:
+    scale, stages = graph
+    reached = stages.after({f"seg_search@{scale}"}, lambda name: not name.startswith("seg_entries@"))
+    assert reached - stages.matching("table_*", "fig_*", "report@*") == {f"seg_entries@{scale}"}
+    for name in stages.matching("seg_train_*", "seg_pretrain@*"):
+        deps = stages.deps(name)
+        assert not [dep for dep in deps if "/seg_search" in dep], name
+        assert [dep for dep in deps if "/seg_entries/" in dep], name
+
+
+def test_training_from_scratch_needs_no_pretraining(graph: tuple[str, Graph]) -> None:
+    _, stages = graph
+    pretrainings = stages.matching("seg_pretrain@*")
+    assert pretrainings
+    assert stages.matching("seg_train_pretrained@*") <= stages.after(pretrainings)
+    assert not stages.matching("seg_train_scratch@*") & stages.after(pretrainings)
+
+
+@pytest.mark.parametrize("name", ["seg_search", "seg_train_scratch", "seg_train_pretrained", "seg_evaluate"])
+def test_moving_the_street_scenes_costs_nothing(name: str) -> None:
+    """The manifest is what a training depends on, not where the pictures lie nor how they are checked."""
+    assert "${item.scale}.cityscapes_data" not in STAGES[name]["params"]
+    assert "data/prepared/${item.scale}/cityscapes" in STAGES[name]["deps"]
+    assert not {"eoinas/data/cityscapes_check.py", "eoinas/data/streets.py"} & closure(command(name)[0])

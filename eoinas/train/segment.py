@@ -1,0 +1,90 @@
+"""Training of the encoder-decoder on street scenes (Sec. V-C), from scratch or from a pretrained backbone."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from eoinas import params, runtime, schedules
+from eoinas.data import crops
+from eoinas.data.cityscapes import Scenes
+from eoinas.data.cityscapes_labels import CLASSES
+from eoinas.data.file_batches import FileBatches
+from eoinas.errors import InputError
+from eoinas.genotype import Genotype
+from eoinas.models.segmentation import SegmentationNetwork, SegNetworkParams
+from eoinas.ranks import Group
+from eoinas.runlog import RunLog
+from eoinas.train import fit, pixel_loss, pretrained
+
+INITS = ("scratch", "pretrained")
+
+
+class SegTrainParams(fit.FitParams):
+    """Numbers of Sec. V-C; what each means stands beside it in params.yaml."""
+
+    crops: crops.CropParams
+    iterations: params.Positive
+    learning_rate: params.PositiveFloat
+    power: params.PositiveFloat
+    loss: Literal["cross_entropy", "ohem"]
+    ohem_threshold: Annotated[float, Field(gt=0, le=1)]
+    ohem_min_kept: params.Positive
+    seed: Annotated[int, Field(ge=0)]
+
+
+def train(
+    genotype: Genotype,
+    scenes: Scenes,
+    size: SegNetworkParams,
+    settings: SegTrainParams,
+    backbone: Path | str | None,
+    device: torch.device,
+    group: Group,
+    title: str,
+    states: fit.States,
+) -> tuple[SegmentationNetwork, RunLog]:
+    """Train the network that ``genotype`` makes on all training scenes.
+
+    Args:
+        backbone: weights of the pretraining, or None to train from scratch.
+
+    Raises:
+        InputError: the weights are of another backbone, a picture cannot be read, or the loss is not a number.
+        Stopped: a signal asked the process to end; its state is in ``states``.
+    """
+    scenes_train = scenes.split("train")
+    if size.norm == "batch" and _fewest(settings, group, len(scenes_train)) < 2:
+        raise InputError(
+            f"{params.FILE}: seg_train: a batch of one picture a process cannot be normalised: raise batch_size, use fewer "
+            "processes, or set sync_bn to true or seg_network.norm to group"
+        )
+    torch.manual_seed(runtime.seed_of(settings.seed, "init"))
+    network = SegmentationNetwork(genotype, size, len(CLASSES))
+    if backbone is not None:
+        pretrained.load_backbone(network, backbone)
+    dataset = crops.Crops(scenes.root, scenes_train, settings.crops)
+    batches = FileBatches(dataset, settings.batch_size, settings.seed, "segmentation", settings.workers, device, group)
+
+    def loss(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        if settings.loss == "ohem":  # choice D50
+            return pixel_loss.hard_cross_entropy(logits, targets, settings.ohem_threshold, settings.ohem_min_kept)
+        return pixel_loss.cross_entropy(logits, targets)
+
+    def rate(_epoch: int, iteration: int) -> float:
+        return schedules.polynomial(iteration, settings.iterations, settings.learning_rate, settings.power)
+
+    network = network.to(device)
+    log = fit.fit(network, batches, loss, rate, settings.iterations, settings, group, title, states)
+    return network, log
+
+
+def _fewest(settings: SegTrainParams, group: Group, pictures: int) -> int:
+    """Pictures that are normalised together at least."""
+    batch = min(settings.batch_size, pictures)
+    if settings.sync_bn or group.world == 1:
+        return batch
+    last = pictures % batch
+    return min(batch, last if last > 1 else batch) // group.world
