@@ -134,7 +134,7 @@ def main() -> None:
     scale = params.choice(sys.argv[1] if len(sys.argv) > 1 else "paper", params.Scale.__args__, "scale")
     print(table(rows(scale)))
     print(
-        f"\nThe hours are an estimate: {SUSTAINED:g} TFLOP/s is about what the paper's 12 days for ImageNet on a GTX 1080 Ti come to."
+        f"\nThe hours are an estimate: the paper's ImageNet training, 12 days on a GTX 1080 Ti, was about {SUSTAINED:g} TFLOP/s."
     )
     print("Searches take longer, for they are bound by the launches of small kernels and not by arithmetic.")
 
