@@ -77,6 +77,7 @@ class Checkpoint:
     def __exit__(self, kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None) -> None:
         if kind is None or not any(path.is_file() for path in self._folder.rglob("*") if path.name != "lock"):
             shutil.rmtree(self._folder, ignore_errors=True)
+        fcntl.flock(self._lock, fcntl.LOCK_UN)  # a forked loader worker may still have the file open
         self._lock.close()
 
     def part(self, name: str, work: Callable[["Checkpoint", Path], None]) -> Path:

@@ -219,7 +219,7 @@ def test_two_processes_that_were_stopped_end_as_one_that_was_not(finished, tmp_p
     assert "goes on from" in error
     one, two = (load_file(folder / "results/demo/imagenet/own/weights.safetensors") for folder in (finished, tmp_path))
     assert one.keys() == two.keys()
-    # Nine steps. At the recipe's rate of 0.1 so small a network in float32 magnifies rounding a thousandfold in a few steps.
+    # Nine steps. At the recipe's rate of 0.1 so small a network magnifies the rounding of float32 beyond any bound.
     difference = max((value.double() - two[name].double()).abs().max().item() for name, value in one.items())
     assert difference < 1e-3, difference
     before, after = (folder / "results/demo/imagenet/own/history.csv" for folder in (finished, tmp_path))

@@ -58,19 +58,11 @@ class FileBatches:
         if batch_size < group.world:
             raise InputError(f"batch_size {batch_size} is smaller than the number of processes, {group.world}; use fewer GPUs")
         self._read, self._workers, self._device = _Read(dataset, seed, purpose), workers, device
-<<<<<<< HEAD
         count = min(count or len(dataset), len(dataset))
         self.steps = -(-count // batch_size)
         if count > 1 and count % batch_size == 1:  # batch normalisation needs two: the last batch has one more
             self.steps -= 1
         self._plan = _Plan(len(dataset), count, batch_size, self.steps, seed, purpose, group)
-=======
-        used = min(count or len(dataset), len(dataset))
-        self.steps = -(-used // batch_size)
-        if used > 1 and used % batch_size == 1:  # batch normalisation needs two: the last batch has one more
-            self.steps -= 1
-        self._plan = _Plan(seed, purpose, len(dataset), used, batch_size, self.steps, group)
->>>>>>> 8016ab73962f720cbd45317c7cf08be75df136df
         self._next: tuple[int, int] | None = None
         self._batches: Iterator = iter(())
 
@@ -111,7 +103,6 @@ class _Key(NamedTuple):
 
 
 class _Plan(NamedTuple):
-<<<<<<< HEAD
     """Which samples a batch has. Apart from ``FileBatches``, or the workers' keys would keep it, and so the workers, alive."""
 
     samples: int
@@ -127,23 +118,6 @@ class _Plan(NamedTuple):
 
     def rows(self, order: Tensor, step: int) -> list[int]:
         stop = self.count if step == self.steps - 1 else (step + 1) * self.batch
-=======
-    """Which samples make a batch. Not part of ``FileBatches``: what reads ahead must not hold on to that, or workers end late."""
-
-    seed: int
-    purpose: str
-    samples: int
-    used: int  # of them, an epoch
-    batch: int
-    steps: int
-    group: Group
-
-    def order(self, epoch: int) -> Tensor:
-        return augment.order(self.samples, runtime.generator(self.seed, self.purpose, "order", epoch))[: self.used]
-
-    def rows(self, order: Tensor, step: int) -> list[int]:
-        stop = self.used if step == self.steps - 1 else (step + 1) * self.batch
->>>>>>> 8016ab73962f720cbd45317c7cf08be75df136df
         return order[step * self.batch : stop][self.group.rank :: self.group.world].tolist()
 
     def keys(self, epoch: int, step: int) -> Iterator[_Key]:
