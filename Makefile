@@ -4,7 +4,7 @@ VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
 
-.PHONY: repro test test-slow faults lint clean
+.PHONY: repro test test-slow faults doctor lint clean
 
 repro: $(VENV)/run  ## the whole graph at the scale of params.yaml
 	dvc --wait-for-lock repro
@@ -17,6 +17,9 @@ test-slow: $(VENV)/dev  ## the tests that take long
 
 faults: $(VENV)/dev  ## kill every training stage again and again and compare; about half an hour
 	python -m tests.faults
+
+doctor: $(VENV)/run  ## whether the scale of params.yaml can run here
+	python -m eoinas.doctor
 
 lint: $(VENV)/dev
 	ruff check .

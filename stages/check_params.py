@@ -2,7 +2,7 @@
 
 from eoinas import files, params, runtime
 from eoinas.data import cityscapes, prepare
-from eoinas.data import imagenet as imagenet_data
+from eoinas.data.imagenet import ImagenetDataParams
 from eoinas.data.images import SplitParams
 from eoinas.models.segmentation import SegNetworkParams
 from eoinas.train import candidates, classify, imagenet, search_cifar, search_seg, segment, standalone
@@ -15,7 +15,7 @@ SECTIONS = {
     "derive": candidates.DeriveParams,
     "retrain": classify.RetrainParams,
     "standalone": standalone.StandaloneParams,
-    "imagenet_data": imagenet_data.ImagenetDataParams,
+    "imagenet_data": ImagenetDataParams,
     "imagenet": imagenet.ImagenetParams,
     "cityscapes_data": cityscapes.CityscapesDataParams,
     "seg_search": search_seg.SegSearchParams,
@@ -25,11 +25,16 @@ SECTIONS = {
 }
 
 
-def main(scale: str) -> None:
+def check(scale: str) -> None:
+    """Raise InputError where params.yaml has a mistake at the top level or in the scale's block."""
     params.top()
     params.known_blocks(scale, SECTIONS)
     for name, section in SECTIONS.items():
         params.load(section, scale, name)
+
+
+def main(scale: str) -> None:
+    check(scale)
     # Constant on purpose: what depends on it is not run again when a parameter changes that it does not use.
     files.write_text(f"results/{scale}/params_checked.txt", "all parameters are known and in range\n")
 

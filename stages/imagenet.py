@@ -12,8 +12,8 @@ def main(scale: str, entry: str) -> None:
     name = f"{scale}/imagenet/{entry}"
     settings = params.load(imagenet.ImagenetParams, scale, "imagenet")
     cell, _ = entries.load(f"results/{scale}/entries/imagenet/{entry}.json")
-    data = imagenet_data.load(scale)
     group = ranks.join()
+    data = imagenet_data.load(scale)
     device = runtime.device(settings.cpu_threads)
     if group.local_rank == 0:
         imagenet_data.check_files(data)

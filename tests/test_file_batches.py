@@ -1,3 +1,4 @@
+import multiprocessing
 import signal
 import subprocess
 import sys
@@ -84,6 +85,16 @@ def test_sequential_reading_starts_the_workers_once(monkeypatch) -> None:
     for number in (1, 2, 3):
         epoch(source, number)
     assert len(starts) == 1
+
+
+def test_workers_go_with_their_batches() -> None:
+    source = batches(workers=2)
+    source.get(1, 0)
+    assert len(multiprocessing.active_children()) == 2
+    source.get(1, 0)  # anew
+    assert len(multiprocessing.active_children()) == 2
+    del source  # at once, without the garbage collector
+    assert not multiprocessing.active_children()
 
 
 def test_the_global_generator_is_left_alone() -> None:

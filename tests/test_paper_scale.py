@@ -5,12 +5,17 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
+from PIL import Image
 
 from eoinas import runtime
+from eoinas.data import imagenet as imagenet_data
+from eoinas.data import imagenet_prepare
 from eoinas.data import images as image_data
 from eoinas.genotype import parse
 from eoinas.metrics.complexity import parameters
-from eoinas.train import classify, search, search_cifar
+from eoinas.ranks import ALONE
+from eoinas.train import classify, imagenet, search, search_cifar
 from tests import test_search as small
 
 pytestmark = pytest.mark.slow
@@ -59,3 +64,31 @@ def test_three_steps_of_the_retraining(monkeypatch) -> None:
     assert all(value.isfinite().all() for value in result.network.parameters())
     assert all(torch.tensor([row["train_loss"] for row in result.log.rows]).isfinite())
     assert result.predictions.shape == (BATCH,)
+
+
+def test_a_step_of_imagenet(tmp_path) -> None:
+    paper = yaml.safe_load((Path(__file__).parent.parent / "params.yaml").read_text())["paper"]["imagenet"]
+    changes = {"batch_size": 2, "eval_batch_size": 2, "epochs": 1, "epoch_images": 2, "workers": 0}
+    settings = imagenet.ImagenetParams(**{**paper, **changes})
+    assert (settings.C, settings.layers, settings.image_size) == (48, 14, 224)
+    for name in ("train/n01/a.jpg", "train/n02/b.jpg", "val/n01/c.jpg", "val/n02/d.jpg"):
+        path = tmp_path / "raw" / name
+        path.parent.mkdir(parents=True)
+        Image.effect_noise((500, 375), 60).save(path)
+    block = {
+        "source": "folder",
+        "raw": str(tmp_path / "raw"),
+        "classes": 2,
+        "decode_all": True,
+        "digits_train": 1,
+        "digits_val": 1,
+    }
+    imagenet_prepare.prepare(tmp_path / "out", imagenet_data.ImagenetDataParams(**block))
+    data = imagenet_data.read(tmp_path / "out", tmp_path / "raw")
+    network = imagenet.build(parse(CELL, "oracle.json"), settings, 1000)
+    before = copy(network)
+    log = imagenet.train(network, settings, data, ALONE, "paper size", small.NoCheckpoint())
+    assert [name for name, value in copy(network).items() if torch.equal(value, before[name])] == []
+    assert all(value.isfinite().all() for value in network.parameters())
+    assert 7 < log.rows[0]["train_loss"] < 16  # ln 1000 = 6.9, and 0.4 of it once more
+    assert log.rows[0]["wrong_top1"] <= 2

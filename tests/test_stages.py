@@ -266,6 +266,8 @@ ALL = {
     "retrain": ("cifar10", "ours", "0"),
     "standalone": ("none",),
     "complexity": (),
+    "data_imagenet": (),
+    "imagenet": ("ours",),
 }
 
 

@@ -26,6 +26,8 @@ def write_params(folder: Path) -> None:
     values = yaml.safe_load((ROOT / "params.yaml").read_text())
     demo = values["demo"]
     demo["cityscapes_data"].update(drawn_train=8, drawn_val=6, drawn_width=128, drawn_height=64)
+    demo["imagenet_data"].update(digits_train=4, digits_val=1)
+    demo["seg_pretrain"].update(epochs=1, image_size=32, batch_size=20)
     demo["seg_search"].update(C=2, epochs=4, warmup=1)
     demo["seg_search"]["crops"].update(crop=33)
     demo["seg_network"].update(C=2, width=8, low_width=4)
@@ -53,6 +55,10 @@ def finished(tmp_path_factory) -> Path:
         for entry in ENTRIES:
             run("seg_train", "demo", entry, "scratch")
             run("seg_evaluate", "demo", entry, "scratch")
+        run("data_imagenet", "demo")
+        run("seg_pretrain", "demo", "ours")
+        run("seg_train", "demo", "ours", "pretrained")
+        run("seg_evaluate", "demo", "ours", "pretrained")
     finally:
         os.chdir(before)
         torch.set_num_threads(threads)
@@ -79,9 +85,12 @@ def test_outputs_are_those_agreed_on(finished) -> None:
     results = finished / "results/demo"
     assert members(results / "seg_search") == {"supernet.safetensors", "history.csv", "trace.npz"}
     assert json.loads((results / "timing/seg_search.json").read_text()).keys() == {"days", "device"}
-    for entry in ENTRIES:
-        assert members(results / f"seg_train/{entry}/scratch") == {"weights.safetensors", "history.csv"}
-        folder = results / f"seg_evaluate/{entry}/scratch"
+    assert members(results / "seg_pretrain/ours") == {"weights.safetensors", "history.csv", "result.json"}
+    pretraining = json.loads((results / "seg_pretrain/ours/result.json").read_text())
+    assert (pretraining["epochs"], pretraining["images"]) == (1, 10)
+    for name in ("ours/scratch", "ours/pretrained", "published/scratch"):
+        assert members(results / "seg_train" / name) == {"weights.safetensors", "history.csv"}
+        folder = results / "seg_evaluate" / name
         assert members(folder) == {"confusion.npy", "result.json", "predictions"}
         matrix, result = np.load(folder / "confusion.npy"), json.loads((folder / "result.json").read_text())
         assert (matrix.shape, matrix.dtype) == ((19, 19), np.int64)
@@ -105,6 +114,27 @@ def test_the_two_networks_are_the_two_cells(finished) -> None:
     assert names[0] != names[1]
 
 
+def test_training_starts_from_the_pretrained_backbone(finished, project, monkeypatch) -> None:
+    """With a rate of nearly nothing, what is trained is what was pretrained."""
+    values = yaml.safe_load(Path("params.yaml").read_text())
+    values["demo"]["seg_train"].update(iterations=1, learning_rate=1e-12)
+    Path("params.yaml").write_text(yaml.safe_dump(values))
+    run("seg_train", "demo", "ours", "pretrained")
+    torch.set_deterministic_debug_mode("default")
+    before = load_file("results/demo/seg_pretrain/ours/weights.safetensors")
+    after = load_file("results/demo/seg_train/ours/pretrained/weights.safetensors")
+    names = [name for name in before if name.startswith("backbone.") and name.endswith("weight")]
+    assert len(names) > 50
+    for name in names:
+        assert torch.allclose(before[name], after[name], atol=1e-6), name
+
+
+def test_the_pretraining_must_be_there(project) -> None:
+    shutil.rmtree("results/demo/seg_pretrain")
+    with pytest.raises((InputError, FileNotFoundError), match=r"seg_pretrain/ours/weights\.safetensors"):
+        run("seg_train", "demo", "ours", "pretrained")
+
+
 def test_everything_is_the_same_bytes_again(finished, project) -> None:
     shutil.rmtree("results")
     shutil.rmtree("data/prepared")
@@ -114,6 +144,9 @@ def test_everything_is_the_same_bytes_again(finished, project) -> None:
         ("seg_entries", "demo"),
         ("seg_train", "demo", "ours", "scratch"),
         ("seg_evaluate", "demo", "ours", "scratch"),
+        ("data_imagenet", "demo"),
+        ("seg_pretrain", "demo", "ours"),
+        ("seg_train", "demo", "ours", "pretrained"),
     ):
         run(stage, *arguments)
     torch.set_deterministic_debug_mode("default")

@@ -1,6 +1,7 @@
 """CIFAR-10 and CIFAR-100 from their official Python files (Sec. IV). A pickle is a program: nothing in it is run here."""
 
 import hashlib
+import io
 import pickle
 import socket
 from pathlib import Path
@@ -66,6 +67,12 @@ def read(folder: Path | str, name: Name, check_md5: bool) -> imageset.ImageSet:
     return imageset.build(*splits, classes, base)
 
 
+def absent(folder: Path | str, name: Name) -> bool:
+    """Whether ``folder`` has nothing of the data set."""
+    base = Path(folder) / _official(name).base_folder
+    return not base.is_dir() or not any(base.iterdir())
+
+
 def download(folder: Path | str, name: Name) -> None:
     """Fetch and unpack the official archive, checked by its md5, unless its folder is there already.
 
@@ -74,7 +81,7 @@ def download(folder: Path | str, name: Name) -> None:
     """
     official = _official(name)
     base = Path(folder) / official.base_folder
-    if base.is_dir() and any(base.iterdir()):  # what is there is the user's; read() says what is wrong with it
+    if not absent(folder, name):  # what is there is the user's; read() says what is wrong with it
         return
     from torchvision.datasets.utils import download_and_extract_archive
 
@@ -117,8 +124,8 @@ def _check(path: Path, md5: str | None, where: str) -> None:
 
 def _unpickle(path: Path, where: str) -> dict:
     try:
-        with open(path, "rb") as file:
-            content = _Unpickler(file, encoding="latin1").load()  # Python 2 wrote the official files
+        # From memory, so that a damaged length asks for no more than there is. Python 2 wrote the official files.
+        content = _Unpickler(io.BytesIO(path.read_bytes()), encoding="latin1").load()
     except Exception as error:  # a damaged pickle can raise anything at all
         reason = " ".join(str(error).split()) or type(error).__name__
         raise InputError(f"{path}: damaged or no CIFAR file ({reason}); {where} again") from None

@@ -149,7 +149,7 @@ def _array(path: Path, dtype: type, shape: tuple[int, ...]) -> np.ndarray:
         array = np.load(path, allow_pickle=False)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; {_AGAIN}") from None
-    except (OSError, ValueError, EOFError) as error:
+    except Exception as error:  # a damaged header can raise anything at all
         raise InputError(f"{path}: not a readable array ({' '.join(str(error).split())}); {_AGAIN}") from None
     if not isinstance(array, np.ndarray) or array.dtype != dtype or array.shape != shape:
         found = f"{array.dtype} {list(array.shape)}" if isinstance(array, np.ndarray) else type(array).__name__

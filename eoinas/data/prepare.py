@@ -1,6 +1,7 @@
 """Where a scale's CIFAR-10 and CIFAR-100 come from: the real ones, scikit-learn's digits, or a folder of one's own."""
 
 import os
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -45,9 +46,7 @@ def prepare(name: Literal["cifar10", "cifar100"], settings: DataParams) -> image
         from eoinas.data import digits
 
         return digits.digits10() if name == "cifar10" else digits.digits100(settings.digits_train, settings.digits_test)
-    raw = os.path.expanduser(os.path.expandvars(settings.raw))
-    if "$" in raw:
-        raise InputError(f"{params.FILE}: raw: {settings.raw} names an environment variable that is not set")
+    raw = raw_folder(settings)
     if settings.source == "folder":
         from eoinas.data import folder
 
@@ -57,3 +56,15 @@ def prepare(name: Literal["cifar10", "cifar100"], settings: DataParams) -> image
     if settings.download:
         cifar.download(raw, name)
     return cifar.read(raw, name, settings.check_md5)
+
+
+def raw_folder(settings: DataParams) -> Path:
+    """The parameter ``raw`` as a path.
+
+    Raises:
+        InputError: it names an environment variable that is not set.
+    """
+    raw = os.path.expanduser(os.path.expandvars(settings.raw))
+    if "$" in raw:
+        raise InputError(f"{params.FILE}: raw: {settings.raw} names an environment variable that is not set")
+    return Path(raw)

@@ -11,9 +11,11 @@ from eoinas import params
 from eoinas.checkpoint import Checkpoint
 from eoinas.data.images import Images
 from eoinas.errors import InputError
-from eoinas.genotype import Genotype
+from eoinas.genotype import CELLS, EDGES, OPERATIONS, Genotype
 from eoinas.nas import derive
 from eoinas.train import classify
+
+SHAPE = (len(CELLS), len(EDGES), len(OPERATIONS))
 
 
 class DeriveParams(params.Section):
@@ -41,11 +43,13 @@ def derive_cell(trace: Path, edge_rank: str) -> Genotype:
             every, after, alive = (torch.from_numpy(arrays[name]) for name in ("I", "I_final", "alive_final"))
             prunes = arrays["prune_epochs"]
             before = every[arrays["epoch"] <= prunes[-1] if len(prunes) else slice(None)]
+        chosen = before[-1] if edge_rank == "before_last_prune" else after
+        return derive.derive(chosen.reshape(SHAPE), alive.reshape(SHAPE))
     except FileNotFoundError:
         raise InputError(f"{trace}: no such file; run the search first") from None
-    except (OSError, ValueError, KeyError, EOFError) as error:
-        raise InputError(f"{trace}: not the trace of a search ({error}); run the search again") from None
-    return derive.derive(before[-1] if edge_rank == "before_last_prune" else after, alive)
+    except Exception as error:  # a damaged archive can raise anything at all
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(f"{trace}: not the trace of a search ({reason}); run the search again") from None
 
 
 def score_by_retraining(

@@ -1,0 +1,202 @@
+"""Says what is wrong before a run finds it out. Usage: python -m eoinas.doctor [SCALE], the scale of params.yaml unless given.
+
+Exit code 0 only when that scale can run here.
+"""
+
+import fcntl
+import os
+import re
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from importlib import metadata
+from pathlib import Path
+
+import yaml
+
+from eoinas import params
+from eoinas.errors import InputError
+
+# Free space in GiB for results, DVC's cache and prepared data, raw data not counted: about twice what the stages write.
+DISK = {"demo": 1, "study": 4, "paper": 20}
+OK, NOTE, BAD = "ok", "note", "WRONG"
+Finding = tuple[str, str, str]  # one of the three, what was looked at, what was found
+
+
+def versions() -> Iterator[Finding]:
+    """Python, and the packages of requirements.txt."""
+    yield OK if sys.version_info >= (3, 11) else BAD, "python", f"{sys.version.split()[0]} (3.11 or newer is needed)"
+    pins = re.findall(r"^([A-Za-z0-9_.-]+)==(\S+)", Path("requirements.txt").read_text(encoding="utf-8"), re.MULTILINE)
+    for name, pin in pins:
+        try:
+            found = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            yield BAD, name, "is not installed; run make repro, or pip install -r requirements.txt"
+            continue
+        if found != pin:
+            yield NOTE, name, f"{found}, tried with {pin}: results may differ in their last digits"
+    yield OK, "packages", f"{len(pins)} looked at"
+
+
+def devices(scale: str) -> Iterator[Finding]:
+    """torch, CUDA and the GPUs."""
+    import torch
+
+    yield OK, "torch", f"{torch.__version__}, CUDA {torch.version.cuda or 'not built in'}"
+    for number in range(torch.cuda.device_count()):
+        memory = torch.cuda.get_device_properties(number).total_memory / 2**30
+        yield OK, f"GPU {number}", f"{torch.cuda.get_device_name(number)}, {memory:.0f} GiB"
+    if not torch.cuda.is_available():
+        what = f"none, {os.cpu_count()} CPU cores"
+        yield (NOTE, "GPU", f"{what}: scale paper would take years") if scale == "paper" else (OK, "GPU", what)
+
+
+def disk(scale: str) -> Iterator[Finding]:
+    """Free space against what the scale writes."""
+    free = shutil.disk_usage(".").free / 2**30
+    yield OK if free >= DISK[scale] else BAD, "disk", f"{free:.1f} GiB free here, scale {scale} needs about {DISK[scale]}"
+
+
+def data(scale: str) -> Iterator[Finding]:
+    """Whether each data set of the scale is there and intact."""
+    for name, check in (("cifar10", _cifar), ("cifar100", _cifar), ("imagenet", _imagenet), ("cityscapes", _cityscapes)):
+        try:
+            yield OK, name, check(scale, name)
+        except InputError as error:
+            yield BAD, name, str(error)
+
+
+def _cifar(scale: str, name: str) -> str:
+    from eoinas.data import cifar, prepare
+
+    settings = params.load(prepare.DataParams, scale, name)
+    if settings.source == "digits":
+        return "embedded digits"
+    raw = prepare.raw_folder(settings)
+    if settings.source == "folder":
+        prepare.prepare(name, settings)
+        return f"images in {raw}"
+    if settings.download and cifar.absent(raw, name):
+        return f"not in {raw} yet; the stage data_{name} will fetch it"
+    images = cifar.read(raw, name, settings.check_md5)
+    return f"{len(images.train_images)} + {len(images.test_images)} images in {raw}, {_md5(settings.check_md5)}"
+
+
+def _md5(checked: bool) -> str:
+    return "md5s right" if checked else "md5s not checked"
+
+
+def _imagenet(scale: str, _name: str) -> str:
+    from eoinas.data import imagenet
+
+    settings = params.load(imagenet.ImagenetDataParams, scale, "imagenet_data")
+    if settings.source == "digits":
+        return "embedded digits"
+    raw = imagenet.raw_folder(settings)
+    _folders(raw, "imagenet_data.raw", imagenet.SPLITS)
+    if not Path(f"data/prepared/{scale}/imagenet").exists():
+        return f"in {raw}, not looked through yet; the stage data_imagenet will"
+    listing = imagenet.load(scale)
+    imagenet.check_files(listing)
+    return f"{len(listing.train.paths)} + {len(listing.val.paths)} images in {raw}, sizes as in the manifest"
+
+
+def _cityscapes(scale: str, _name: str) -> str:
+    from eoinas.data import cityscapes
+
+    settings = params.load(cityscapes.CityscapesDataParams, scale, "cityscapes_data")
+    if settings.source == "drawn":
+        return "drawn scenes"
+    raw = cityscapes.raw_folder(settings)
+    _folders(raw, "cityscapes_data.raw", (cityscapes.IMAGES, cityscapes.LABELS))
+    if not Path(cityscapes.PREPARED.format(scale=scale)).exists():
+        return f"in {raw}, not looked through yet; the stage data_cityscapes will"
+    scenes = cityscapes.load(scale)
+    return f"{len(scenes.split('train'))} + {len(scenes.split('val'))} scenes in {raw}, sizes as in the manifest"
+
+
+def _folders(raw: Path, key: str, names: tuple[str, ...]) -> None:
+    for name in names:
+        if not (raw / name).is_dir():
+            raise InputError(f"{raw / name}: no such folder; put the data there or set {key} in {params.FILE}")
+
+
+def leftovers() -> Iterator[Finding]:
+    """States of killed stages, stages and dvc commands that run at this moment."""
+    root = Path(os.environ.get("DVC_ROOT", "."))
+    for folder in sorted(path for path in (root / ".scratch").glob("*") if path.is_dir()):
+        size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 2**20
+        what = "is being worked on" if _locked(folder / "lock") else "was killed; it goes on from here, or delete the folder"
+        yield NOTE, str(folder), f"{what} ({size:.1f} MiB)"
+    if _locked(root / ".dvc/tmp/lock"):
+        yield NOTE, "dvc", "another dvc command runs in this folder; use `dvc --wait-for-lock`"
+
+
+def _locked(path: Path) -> bool:
+    if not path.is_file():
+        return False
+    with open(path) as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+def parameters(scale: str) -> Iterator[Finding]:
+    """params.yaml: names, types and ranges."""
+    from stages import check_params
+
+    try:
+        check_params.check(scale)
+    except InputError as error:
+        yield BAD, "parameters", str(error)
+    else:
+        yield OK, "parameters", f"all known and in range at scale {scale}"
+
+
+def code() -> Iterator[Finding]:
+    """Whether dvc.yaml lists for each stage the code that it imports."""
+    from tests.closure import closure
+
+    stages = yaml.safe_load(Path("dvc.yaml").read_text(encoding="utf-8"))["stages"]
+    for name, stage in stages.items():
+        module = stage["cmd"].split()[2]
+        differing = closure(module) ^ {dep for dep in stage["deps"] if dep.endswith(".py")}
+        if differing:
+            listed = ", ".join(sorted(differing))
+            yield BAD, name, f"dvc.yaml and the imports differ in {listed}; `python -m tests.closure {module}` prints the list"
+    yield OK, "code", f"{len(stages)} stages of dvc.yaml looked at"
+
+
+def examine(scale: str) -> list[Finding]:
+    """All findings, in the order in which they are printed."""
+    checks: list[Callable[[], Iterator[Finding]]] = [
+        versions,
+        lambda: parameters(scale),
+        lambda: devices(scale),
+        lambda: disk(scale),
+        lambda: data(scale),
+        leftovers,
+        code,
+    ]
+    return [finding for check in checks for finding in check()]
+
+
+def main() -> None:
+    try:
+        scale = params.choice(sys.argv[1], params.Scale.__args__, "scale") if len(sys.argv) > 1 else params.top().scale
+        findings = examine(scale)
+    except InputError as error:
+        sys.exit(f"error: {error}")
+    width = max(len(what) for _, what, _ in findings)
+    for state, what, found in findings:
+        print(f"{state:5}  {what:{width}}  {found}")
+    wrong = sum(state == BAD for state, _, _ in findings)
+    if wrong:
+        sys.exit(f"scale {scale} cannot run here yet: {wrong} thing{'s' * (wrong > 1)} to put right")
+    print(f"scale {scale} can run here")
+
+
+if __name__ == "__main__":
+    main()

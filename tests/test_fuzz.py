@@ -1,0 +1,235 @@
+"""Whatever a file from outside holds, it is read right or refused with InputError: mutated bytes, never another exception.
+
+A few hundred cases in the default run; EOINAS_FUZZ=N tries N for each kind of file (2,000 in the fault campaign).
+"""
+
+import json
+import os
+import pickle
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from eoinas import checkpoint, entries, files, genotype, params, selection, weights
+from eoinas.data import cifar, folder, imageset
+from eoinas.errors import InputError
+from eoinas.models.cifar import NetworkCIFAR
+from eoinas.train import candidates
+from stages import check_params
+from tests import test_search as small
+from tests.closure import ROOT
+
+CASES = int(os.environ.get("EOINAS_FUZZ", "25"))
+CELL = genotype.load(ROOT / "data/genotypes/eoinas_cifar.json")
+ODD = ["", "nan", "-1", "1e999", "null", "[]", "{}", "true", '"', "'", ": ", "\n", "\0", "..", "*a", "!!x", "9" * 40]
+
+
+@st.composite
+def mutated(draw: st.DrawFn, whole: bytes) -> bytes:
+    """One to four mutations of ``whole``: a bit flipped, a piece cut out, doubled, overwritten or replaced, the end cut off."""
+    blob = bytearray(whole)
+    for _ in range(draw(st.integers(1, 4))):
+        start = draw(st.integers(0, max(0, len(blob) - 1)))
+        stop = min(len(blob), start + draw(st.integers(0, 40)))
+        match draw(st.sampled_from(("flip", "cut", "double", "overwrite", "replace", "truncate"))):
+            case "flip" if blob:
+                blob[start] ^= 1 << draw(st.integers(0, 7))
+            case "cut":
+                del blob[start:stop]
+            case "double":
+                blob[start:start] = blob[start:stop]
+            case "overwrite":
+                blob[start:stop] = draw(st.binary(max_size=12))
+            case "replace":
+                blob[start:stop] = draw(st.sampled_from(ODD)).encode()
+            case "truncate":
+                del blob[start:]
+    return bytes(blob)
+
+
+def refusal(read: Callable[[], object]) -> str | None:
+    """The message of the InputError that ``read`` raises, one line; any other exception passes through."""
+    try:
+        read()
+    except InputError as error:
+        return str(error)
+    return None
+
+
+def try_out(path: Path, whole: bytes, read: Callable[[], object]) -> None:
+    """Read many mutations of ``whole`` at ``path``; anything but a value or an InputError of one line is a failure."""
+
+    @settings(max_examples=CASES, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    @given(mutated(whole))
+    def case(blob: bytes) -> None:
+        path.write_bytes(blob)
+        message = refusal(read)
+        assert message is None or (message and "\n" not in message)
+
+    case()
+    path.write_bytes(whole)
+    read()
+
+
+@pytest.fixture(autouse=True)
+def in_an_empty_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DVC_ROOT", raising=False)
+    monkeypatch.setattr(files, "sync", lambda _path: None)  # thousands of files that nobody needs after a power cut
+
+
+def test_params(tmp_path) -> None:
+    whole = (ROOT / "params.yaml").read_bytes()
+    Path("params.yaml").write_bytes(whole)
+    try_out(Path("params.yaml"), whole, lambda: check_params.main("demo"))
+
+
+def test_values_of_params() -> None:
+    """The file stays YAML, and one value in it becomes another."""
+    whole = yaml.safe_load((ROOT / "params.yaml").read_text())
+    places = []
+
+    def collect(block: dict, path: tuple) -> None:
+        for key, value in block.items():
+            places.append((*path, key))
+            if isinstance(value, dict):
+                collect(value, (*path, key))
+
+    collect(whole, ())
+    value = st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+        max_leaves=4,
+    )
+
+    @settings(max_examples=CASES, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    @given(st.sampled_from(places), value)
+    def case(place: tuple, new: object) -> None:
+        values = json.loads(json.dumps(whole))
+        block = values
+        for key in place[:-1]:
+            block = block[key]
+        block[place[-1]] = new
+        Path("params.yaml").write_text(yaml.safe_dump(values))
+        message = refusal(lambda: check_params.main("demo"))
+        assert message is None or (message.startswith("params.yaml: ") and "\n" not in message)
+
+    case()
+
+
+def test_genotype() -> None:
+    whole = (ROOT / "data/genotypes/eoinas_cifar.json").read_bytes()
+
+    def read() -> None:
+        NetworkCIFAR(genotype.load("cell.json"), 2, 3, 3, 16)
+
+    with torch.device("meta"):
+        try_out(Path("cell.json"), whole, read)
+
+
+def test_entry() -> None:
+    value = {"genotype": "eoinas", "cutout": 16, "cell": genotype.plain(CELL)}
+    try_out(Path("entry.json"), json.dumps(value).encode(), lambda: entries.load("entry.json"))
+
+
+def test_score() -> None:
+    whole = json.dumps({"accuracy": 0.5, "by": "supernet", "images": 10}).encode()
+    Path("seed").mkdir()
+    try_out(Path("seed/score.json"), whole, lambda: selection.select({0: "seed"}))
+
+
+def test_checkpoint() -> None:
+    def states() -> checkpoint.Checkpoint:
+        return checkpoint.Checkpoint("stage", "k" * 64, 1e-9)
+
+    state = {"epoch": 3, "weights": torch.arange(20.0), "rows": [{"epoch": 1}]}
+    with pytest.raises(KeyboardInterrupt), states() as first:  # noqa: PT012
+        first.offer(lambda: state)
+        raise KeyboardInterrupt
+    (path,) = Path(".scratch").glob("*/newest.pt")
+    whole = path.read_bytes()
+
+    def read() -> None:
+        with pytest.raises(KeyboardInterrupt), states() as found:  # noqa: PT012
+            loaded = found.load()
+            assert loaded is None or (loaded["epoch"] == 3 and torch.equal(loaded["weights"], state["weights"]))
+            assert not path.exists() or path.read_bytes() == whole  # a damaged one was set aside
+            raise KeyboardInterrupt
+
+    try_out(path, whole, read)
+
+
+def test_weights() -> None:
+    network = NetworkCIFAR(CELL, 2, 3, 3, 16)
+    weights.save(network, Path("weights.safetensors"))
+    try_out(
+        Path("weights.safetensors"),
+        Path("weights.safetensors").read_bytes(),
+        lambda: weights.load(network, "weights.safetensors"),
+    )
+
+
+def test_trace() -> None:
+    shape = small.search.SHAPE
+    alive = np.zeros(shape, bool)
+    alive[..., 0] = True
+    epochs = np.arange(2, 5)
+    arrays = {"I": np.zeros((3, *shape), np.float32), "I_final": np.zeros(shape, np.float32), "alive_final": alive}
+    np.savez("trace.npz", **arrays, epoch=epochs, prune_epochs=epochs[1:])
+    try_out(Path("trace.npz"), Path("trace.npz").read_bytes(), lambda: candidates.derive_cell("trace.npz", "before_last_prune"))
+
+
+@pytest.mark.parametrize("name", ["meta.json", "train_images.npy", "test_labels.npy"])
+def test_prepared_images(name: str) -> None:
+    imageset.save("prepared", small.data(), "tests")
+    try_out(Path("prepared", name), Path("prepared", name).read_bytes(), lambda: imageset.load("prepared"))
+
+
+def test_cifar() -> None:
+    """Without the md5 check, which alone would refuse every mutation."""
+    base = Path("raw/cifar-10-batches-py")
+    base.mkdir(parents=True)
+    images = np.random.default_rng(0).integers(256, size=(2, cifar.PIXELS), dtype=np.uint8)
+    for name in (*(f"data_batch_{number}" for number in range(1, 6)), "test_batch"):
+        base.joinpath(name).write_bytes(pickle.dumps({"data": images, "labels": [3, 4]}, protocol=3))
+    base.joinpath("batches.meta").write_bytes(
+        pickle.dumps({"label_names": [f"class {number}" for number in range(10)]}, protocol=3)
+    )
+    for name in ("data_batch_1", "batches.meta"):
+        try_out(base / name, (base / name).read_bytes(), lambda: cifar.read("raw", "cifar10", check_md5=False))
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg"])
+def test_pictures(suffix: str) -> None:
+    from PIL import Image
+
+    picture = Image.fromarray(np.random.default_rng(0).integers(256, size=(12, 10, 3), dtype=np.uint8))
+    for split in ("train", "test"):
+        Path("raw", split, "ant").mkdir(parents=True)
+        picture.save(f"raw/{split}/ant/0.{suffix}")
+    path = Path(f"raw/train/ant/0.{suffix}")
+    try_out(path, path.read_bytes(), lambda: folder.read("raw", 8))
+
+
+def test_json() -> None:
+    try_out(Path("a.json"), b'{"a": [1, 2.5, null], "b": {"c": "d"}}', lambda: files.read_json("a.json"))
+
+
+def test_no_output_is_changed_by_what_is_refused() -> None:
+    shutil.copy(ROOT / "params.yaml", "params.yaml")
+    check_params.main("demo")
+    before = Path("results/demo/params_checked.txt").read_bytes()
+    values = yaml.safe_load(Path("params.yaml").read_text())
+    values["demo"]["search"]["epochs"] = "many"
+    Path("params.yaml").write_text(yaml.safe_dump(values))
+    with pytest.raises(InputError, match=r"demo\.search\.epochs"):
+        check_params.main("demo")
+    assert Path("results/demo/params_checked.txt").read_bytes() == before
+    assert params.FILE == "params.yaml"
