@@ -344,13 +344,6 @@ def test_training_needs_its_cell_and_not_the_search(graph: tuple[str, Graph]) ->
         assert [dep for dep in deps if "/entries/" in dep], name
 
 
-def test_moving_a_data_set_costs_no_training(graph: tuple[str, Graph]) -> None:
-    scale, stages = graph
-    users = {name for name in stages.names if f"{scale}.imagenet_data" in stages.params(name)}
-    # What data_imagenet writes does not depend on where the images lie.
-    assert users == {f"data_imagenet@{scale}"}
-
-
 def test_what_follows_the_search_on_street_scenes(graph: tuple[str, Graph]) -> None:
     scale, stages = graph
     reached = stages.after({f"seg_search@{scale}"}, lambda name: not name.startswith("seg_entries@"))
@@ -375,3 +368,10 @@ def test_moving_the_street_scenes_costs_nothing(name: str) -> None:
     assert "${item.scale}.cityscapes_data" not in STAGES[name]["params"]
     assert "data/prepared/${item.scale}/cityscapes" in STAGES[name]["deps"]
     assert not {"eoinas/data/cityscapes_check.py", "eoinas/data/streets.py"} & closure(command(name)[0])
+
+
+def test_moving_a_data_set_costs_no_training(graph: tuple[str, Graph]) -> None:
+    scale, stages = graph
+    users = {name for name in stages.names if f"{scale}.imagenet_data" in stages.params(name)}
+    # What data_imagenet writes does not depend on where the images lie.
+    assert users == {f"data_imagenet@{scale}"}

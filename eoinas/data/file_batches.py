@@ -58,11 +58,11 @@ class FileBatches:
         if batch_size < group.world:
             raise InputError(f"batch_size {batch_size} is smaller than the number of processes, {group.world}; use fewer GPUs")
         self._read, self._workers, self._device = _Read(dataset, seed, purpose), workers, device
-        used = min(count or len(dataset), len(dataset))
-        self.steps = -(-used // batch_size)
-        if used > 1 and used % batch_size == 1:  # batch normalisation needs two: the last batch has one more
+        count = min(count or len(dataset), len(dataset))
+        self.steps = -(-count // batch_size)
+        if count > 1 and count % batch_size == 1:  # batch normalisation needs two: the last batch has one more
             self.steps -= 1
-        self._plan = _Plan(seed, purpose, len(dataset), used, batch_size, self.steps, group)
+        self._plan = _Plan(len(dataset), count, batch_size, self.steps, seed, purpose, group)
         self._next: tuple[int, int] | None = None
         self._batches: Iterator = iter(())
 
@@ -103,21 +103,21 @@ class _Key(NamedTuple):
 
 
 class _Plan(NamedTuple):
-    """Which samples make a batch. Not part of ``FileBatches``: what reads ahead must not hold on to that, or workers end late."""
+    """Which samples a batch has. Apart from ``FileBatches``, or the workers' keys would keep it, and so the workers, alive."""
 
-    seed: int
-    purpose: str
     samples: int
-    used: int  # of them, an epoch
+    count: int
     batch: int
     steps: int
+    seed: int
+    purpose: str
     group: Group
 
     def order(self, epoch: int) -> Tensor:
-        return augment.order(self.samples, runtime.generator(self.seed, self.purpose, "order", epoch))[: self.used]
+        return augment.order(self.samples, runtime.generator(self.seed, self.purpose, "order", epoch))[: self.count]
 
     def rows(self, order: Tensor, step: int) -> list[int]:
-        stop = self.used if step == self.steps - 1 else (step + 1) * self.batch
+        stop = self.count if step == self.steps - 1 else (step + 1) * self.batch
         return order[step * self.batch : stop][self.group.rank :: self.group.world].tolist()
 
     def keys(self, epoch: int, step: int) -> Iterator[_Key]:
