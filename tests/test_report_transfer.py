@@ -303,13 +303,26 @@ def test_labels_do_not_overlap():
     axes.scatter(*zip(*points, strict=True))
     axes.set(xlim=(0, 1), ylim=(0, 1))
     figure.canvas.draw()
-    labels.place(axes, points, [f"operation {index}" for index in range(8)])
+    labels.place(axes, points, [f"operation {index}" for index in range(8)], [0.0] * 8)
     renderer = figure.canvas.get_renderer()
     boxes = [Text.get_window_extent(text, renderer) for text in axes.texts]
     assert len(boxes) == 8
     assert not [1 for index, box in enumerate(boxes) for other in boxes[:index] if box.overlaps(other)]
     frame = axes.get_window_extent(renderer)
     assert all(frame.contains(*corner) for box in boxes for corner in (box.min, box.max))
+
+
+def test_labels_do_not_cover_an_error_bar():
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6, 5))
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    axes.set(xlim=(0, 1), ylim=(0, 1))
+    figure.canvas.draw()
+    labels.place(axes, [(0.4, 0.5), (0.45, 0.6)], ["first", "second"], [0.0, 0.2])
+    assert axes.texts[0].get_horizontalalignment() == "right"  # the bar beside it reaches down to its height
 
 
 # Fig. 11.
