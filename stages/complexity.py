@@ -13,11 +13,12 @@ def main(scale: str) -> None:
     top = params.top().entries
     cifar = params.load(classify.RetrainParams, scale, "retrain")
     large = params.load(imagenet.ImagenetParams, scale, "imagenet")
-    classes = len(imagenet_data.load(scale).classes)
-    sizes = {"imagenet": (NetworkImageNet, large.C, large.layers, classes, large.image_size)}
+    sizes = {}
     for data in top.cifar:
         images = imageset.load(f"data/prepared/{scale}/{data}")
         sizes[data] = (NetworkCIFAR, cifar.C, cifar.layers, len(images.classes), images.train_images.shape[-1])
+    classes = len(imagenet_data.load(scale).classes)
+    sizes["imagenet"] = (NetworkImageNet, large.C, large.layers, classes, large.image_size)
     table = {}
     for data, networks in {**top.cifar, "imagenet": top.imagenet}.items():
         network, *size = sizes[data]

@@ -7,6 +7,7 @@ import numpy as np
 import yaml
 
 from eoinas import genotype
+from eoinas.data.cityscapes_labels import CLASSES
 
 ENTRIES = {
     "cifar10": {
@@ -83,7 +84,41 @@ def build(
                 best = {"best_wrong": count - 1, "best_epoch": 1}
                 result = {"epochs": 2, "images": images, "wrong": count, **best, "data": about}
                 write_json(results / f"retrain/{data}/{name}/{group}/{run}/result.json", result)
+    complexity["imagenet"] = {
+        name: {"params": 5_040_000, "params_with_auxiliary": 6_000_000, "multiply_adds": 561_000_000}
+        for name in every["imagenet"]
+    }
     write_json(results / "complexity.json", complexity)
+    about = {"source": source if source == "digits" else "folder", "image_size": 224, "classes": 1000}
+    for name in every["imagenet"]:
+        counts = {"wrong_top1": 12_800, "wrong_top5": 4_150, "best_wrong_top1": 12_000, "best_epoch": 1}
+        write_json(results / f"imagenet/{name}/result.json", {"epochs": 2, "images": 50_000, **counts, "data": about})
+    _standalone(results, source)
+    _street_scenes(results, list(every["cityscapes"]), epochs, warm_up, prunes)
+
+
+def _standalone(results: Path, source: str) -> None:
+    """Two runs an operation on edge (1, 2); the operation at index i has 10 + i and 12 + i wrong of 100."""
+    for index, operation in enumerate(genotype.OPERATIONS):
+        runs = [{"run": run, "wrong": 10 + index + 2 * run, "images": 100} for run in (0, 1)]
+        about = {"source": source, "image_size": 16, "classes": 10}
+        result = {"operation": operation, "edge": [1, 2], "epochs": 2, "runs": runs, "data": about}
+        write_json(results / f"standalone/{operation}/result.json", result)
+
+
+def _street_scenes(results: Path, entries: list[str], epochs: int, warm_up: int, prunes: tuple[int, ...]) -> None:
+    """Half of every class is right; from scratch a quarter, and no train occurs."""
+    write_json(results / "seg_genotype.json", GENOTYPE)
+    write_json(results / "timing/seg_search.json", {"days": 0.25, "device": "Test CPU"})
+    (results / "seg_search").mkdir(parents=True)
+    _history(results / "seg_search/history.csv", epochs, warm_up, 0.5, 5)
+    _trace(results / "seg_search/trace.npz", epochs, warm_up, prunes, 5)
+    about = {"source": "drawn", "counts": {"train": 8, "val": 6}, "listing_sha256": "0"}
+    for entry in entries:
+        for init, value in (("scratch", 0.25), ("pretrained", 0.5)):
+            iou = {name: None if name == "train" and init == "scratch" else value for name in CLASSES}
+            result = {"miou": value, "iou": iou, "images": 6, "iterations": 120, "data": about}
+            write_json(results / f"seg_evaluate/{entry}/{init}/result.json", result)
 
 
 def _history(path: Path, epochs: int, warm_up: int, speed: float, seed: int) -> None:

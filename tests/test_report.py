@@ -11,16 +11,27 @@ import pytest
 
 from eoinas.errors import InputError
 from eoinas.report import fig_indicator, load, reference, table
+from eoinas.report.fig_1_4 import fig_1_4
 from eoinas.report.fig_7_8 import fig_7_8, summary
 from eoinas.report.fig_indicator import chosen_edges
 from eoinas.report.fig_retrain import fig_retrain
-from eoinas.report.page import FIGURES, page
+from eoinas.report.fig_seg_search import fig_seg_search
+from eoinas.report.page import FIGURES, PARTS, page
 from eoinas.report.scale import announce
 from eoinas.report.table_1 import table_1
+from eoinas.report.table_2 import table_2
 from eoinas.report.table_3 import table_3, welch
+from eoinas.report.table_4 import Layer, table_4
+from eoinas.report.table_5 import table_5
 from tests import report_fixture
 
-DRAW = {"fig_7_8": fig_7_8, "fig_indicator": fig_indicator.fig_indicator, "fig_retrain": fig_retrain}
+DRAW = {
+    "fig_1_4": fig_1_4,
+    "fig_7_8": fig_7_8,
+    "fig_indicator": fig_indicator.fig_indicator,
+    "fig_retrain": fig_retrain,
+    "fig_seg_search": fig_seg_search,
+}
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
@@ -217,7 +228,13 @@ def test_entries_of_the_user_appear(build):
         ("results/demo/search/eoinas/0/trace.npz", lambda scale: fig_indicator.fig_indicator(scale, "a.png")),
         ("results/demo/selection/eoinas.json", lambda scale: fig_indicator.fig_indicator(scale, "a.png")),
         ("results/demo/retrain/cifar10/sss_cutout/0-2/0/result.json", lambda scale: fig_retrain(scale, "a.png")),
+        ("results/demo/imagenet/eoinas/result.json", table_2),
+        ("results/demo/seg_evaluate/eoinas/scratch/result.json", table_5),
+        ("results/demo/standalone/none/result.json", lambda scale: fig_1_4(scale, "a.png")),
+        ("results/demo/seg_search/history.csv", lambda scale: fig_seg_search(scale, "a.png")),
+        ("results/demo/timing/seg_search.json", page),
         ("reports/demo/table_3.md", page),
+        ("reports/demo/table_5.md", page),
         ("reports/demo/fig_5_9.png", page),
     ],
 )
@@ -278,11 +295,15 @@ def test_chosen_edges():
     assert chosen_edges(indicator, kept) == [0, 9, 13]
 
 
+def small_table_4(scale: str) -> table.Table:
+    return table_4(scale, [Layer("Conv2d, 3×3", 2, 32, 32, 2), Layer("ASPP", None, 4, 4, 16)], 64)
+
+
 def write_reports(root: Path) -> None:
     """The files that the page inlines or shows; pictures need only exist."""
     folder = root / "reports/demo"
     folder.mkdir(parents=True)
-    for number, make in ((1, table_1), (3, table_3)):
+    for number, make in ((1, table_1), (2, table_2), (3, table_3), (4, small_table_4), (5, table_5)):
         (folder / f"table_{number}.md").write_text(make("demo").markdown, encoding="utf-8")
     for name in FIGURES:
         (folder / name).write_bytes(PNG)
@@ -294,14 +315,19 @@ def test_page(demo):
     assert text.startswith("# Results of EoiNAS, demo scale: stand-in images, not a paper result\n")
     assert "6 searches: 3 variants, 2 seeds each, 8 epochs, 7 prunes" in text
     assert "24 training runs: 8 networks, 3 runs each, 2 epochs" in text
+    assert "16 stand-alone runs: 8 operations, 2 run(s) each, 2 epochs" in text
+    assert "one search of 8 epochs, 7 prunes, days: 0.250 (Test CPU); 2 trained networks of 120 iterations" in text
+    assert "imagenet: handwritten digits 224 px, 1000 classes; cityscapes: street scenes drawn by code" in text
     assert "| EoiNAS | 0 | **90.00** | 0: 90.00, 1: 89.00 |" in text
-    assert "\n## Table I (demo scale" in text
+    assert all(f"\n## Table {number} (demo scale" in text for number in ("I", "II", "III", "IV", "V"))
     assert [line for line in text.splitlines() if line.startswith("# ")] == [text.splitlines()[0]]
     for name in FIGURES:
         assert f"]({name})" in text
     assert text.count("Measured (demo scale: stand-in images, not a paper result)") == len(FIGURES)
-    for fact in (reference.GDAS_ABLATION, reference.GDAS_COST, reference.RANDOM, reference.MADDS):
+    for fact in (reference.GDAS_ABLATION, reference.GDAS_COST, reference.RANDOM, reference.MADDS, reference.FRRN_MEAN):
         assert fact in text
+    places = [text.index(f"]({name})") for name in PARTS if "table_" not in name]
+    assert places == sorted(places)
 
 
 def test_reports_never_import_torch():

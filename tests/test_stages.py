@@ -17,6 +17,7 @@ from eoinas import checkpoint, genotype, runtime
 from eoinas.data import imageset
 from eoinas.metrics import complexity
 from eoinas.models.cifar import NetworkCIFAR
+from eoinas.models.imagenet import NetworkImageNet
 from eoinas.train import classify
 from tests import test_search as small
 
@@ -40,6 +41,8 @@ def write_params(folder: Path, **changes: object) -> None:
     demo["search"].update(SEARCH)
     demo["retrain"].update(RETRAIN)
     demo["derive"]["short"].update({**RETRAIN, "epochs": 1})
+    demo["standalone"].update(RETRAIN, runs=[0, 3])
+    demo["imagenet_data"].update(digits_train=2, digits_val=1)
     demo["cifar100"].update(digits_train=200, digits_test=100)
     values.update(search_seeds=[0, 3], retrain_runs=["0-1"], entries={**ENTRIES, **TRANSFER})
     values.update(changes)
@@ -77,7 +80,9 @@ def finished(tmp_path_factory) -> Path:
         for variant in ("eoinas", "random"):
             run("select_genotype", "demo", variant)
         run("entries", "demo")
+        run("data_imagenet", "demo")
         run("complexity", "demo")
+        run("standalone", "demo", "none")
         for data, names in ENTRIES.items():
             for name in names:
                 run("retrain", "demo", data, name, "0-1")
@@ -114,6 +119,7 @@ def test_every_stage_leaves_its_outputs_and_nothing_else(finished) -> None:
         expected |= {f"timing/search/eoinas/{seed}.json"}
     expected |= {f"{kind}/{name}.json" for kind in ("genotypes", "selection") for name in ("eoinas", "random")}
     expected |= {"entries/imagenet/ours.json"}
+    expected |= {f"standalone/none/{name}" for name in ("result.json", "history-0.csv", "history-3.csv")}
     for data, names in ENTRIES.items():
         expected |= {f"entries/{data}/{name}.json" for name in names}
         outputs = ("weights.safetensors", "history.csv", "predictions.npy", "result.json")
@@ -159,10 +165,15 @@ def test_result_counts_the_wrong_predictions(finished) -> None:
 
 def test_complexity_is_of_the_retrained_network(finished) -> None:
     found = read(finished / "results/demo/complexity.json")
-    assert {data: set(names) for data, names in found.items()} == {data: set(names) for data, names in ENTRIES.items()}
+    expected = {**ENTRIES, "imagenet": TRANSFER["imagenet"]}
+    assert {data: set(names) for data, names in found.items()} == {data: set(names) for data, names in expected.items()}
     cell = genotype.load(finished / "data/genotypes/eoinas_cifar.json")
     size = np.load(finished / "data/prepared/demo/cifar10/train_images.npy").shape[-1]
     assert found["cifar10"]["published"] == complexity.of_classifier(NetworkCIFAR, cell, 2, 3, 10, size)
+    large = yaml.safe_load((finished / "params.yaml").read_text())["demo"]["imagenet"]
+    cell = genotype.load(finished / "results/demo/genotypes/eoinas.json")
+    of_imagenet = complexity.of_classifier(NetworkImageNet, cell, large["C"], large["layers"], 10, large["image_size"])
+    assert found["imagenet"]["ours"] == of_imagenet
 
 
 def test_search_cost_has_days_and_device(finished) -> None:
@@ -253,6 +264,7 @@ ALL = {
     "derive": ("eoinas",),
     "random_cells": (),
     "retrain": ("cifar10", "ours", "0"),
+    "standalone": ("none",),
     "complexity": (),
     "data_imagenet": (),
     "imagenet": ("ours",),
@@ -281,6 +293,8 @@ def test_an_unknown_scale_is_refused(project, refused, stage: str) -> None:
         ("entries", ("demo",), "results/demo/genotypes/eoinas.json: no such file"),
         ("retrain", ("demo", "cifar10", "ours", "0"), "results/demo/entries/cifar10/ours.json: no such file"),
         ("retrain", ("demo", "cifar12", "ours", "0"), "results/demo/entries/cifar12/ours.json: no such file"),
+        ("standalone", ("demo", "zero"), "unknown operation 'zero'; one of skip_connect, none, "),
+        ("standalone", ("demo", "none"), "results/demo/genotypes/eoinas.json: no such file"),
         ("complexity", ("demo",), "data/prepared/demo/cifar10/meta.json: no such file"),
     ],
 )

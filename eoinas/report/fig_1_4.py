@@ -145,7 +145,8 @@ def _draw(scale: str, path: Path | str, ranking: Ranking, found: dict) -> None:
     lower.suptitle("Fig. 4: rank (colour) and value (number) of the operations, ordered by stand-alone accuracy", fontsize=13)
     figure.canvas.draw()  # the labels are put where there is room, which is known now
     for axes, values in zip(panels, ranking.known.values(), strict=True):
-        labels.place(axes, list(zip(values, ranking.accuracy, strict=True)), LABELS)
+        bars = [run.sd or 0.0 for run in ranking.networks.runs.values()]
+        labels.place(axes, list(zip(values, ranking.accuracy, strict=True)), LABELS, bars)
     plot.save(figure, path)
 
 

@@ -15,16 +15,24 @@ PLACES = (
     *((9, 32, "left", "bottom"), (9, -32, "left", "top"), (-9, 32, "right", "bottom"), (-9, -32, "right", "top")),
 )
 MARKER = 7  # radius in pixels that a point keeps free
+BAR = 3  # and its error bar, to both sides
 
 
-def place(axes: "Axes", points: Sequence[tuple[float, float]], names: Sequence[str]) -> None:
-    """Write each name at the first of PLACES that is free; call when the figure has been drawn once, so that sizes are known."""
+def place(axes: "Axes", points: Sequence[tuple[float, float]], names: Sequence[str], bars: Sequence[float]) -> None:
+    """Write each name at the first of PLACES that is free; call when the figure has been drawn once, so that sizes are known.
+
+    Args:
+        points: where they are, in data units.
+        bars: half the height of each point's error bar, in data units; 0 for none.
+    """
     from matplotlib.text import Text
     from matplotlib.transforms import Bbox
 
     renderer = axes.figure.canvas.get_renderer()
     spots = axes.transData.transform(points)
     taken = [Bbox.from_extents(x - MARKER, y - MARKER, x + MARKER, y + MARKER) for x, y in spots]
+    heads = axes.transData.transform([(x, y + bar) for (x, y), bar in zip(points, bars, strict=True)])
+    taken += [Bbox.from_extents(x - BAR, 2 * y - top, x + BAR, top) for (x, y), (_, top) in zip(spots, heads, strict=True)]
     frame = axes.get_window_extent(renderer)
     for point, name in zip(points, names, strict=True):
         best, least = None, float("inf")

@@ -1,15 +1,11 @@
 """Table V: IoU of each class of street scenes (Sec. V-C), quoted and measured."""
 
 from eoinas import params
+from eoinas.data.cityscapes_labels import CLASSES  # in the order of reference.CITYSCAPES_CLASSES
 from eoinas.report import load_transfer, reference, table
 from eoinas.report.scale import announce, is_paper
 
 COLUMNS = ("Source", "Method", *reference.CITYSCAPES_CLASSES, "mIoU", "Images")
-# The classes in full, as results have them, in the order of reference.CITYSCAPES_CLASSES.
-CLASSES = (
-    *("road", "sidewalk", "building", "wall", "fence", "pole", "traffic light", "traffic sign", "vegetation", "terrain"),
-    *("sky", "person", "rider", "car", "truck", "bus", "train", "motorcycle", "bicycle"),
-)
 FROM_SCRATCH = " ‡"  # as the paper marks it
 INITS = {"scratch": f"{FROM_SCRATCH}, from scratch", "pretrained": ", pretrained"}
 

@@ -1,4 +1,4 @@
-"""Stand-alone networks of Figs. 1 and 4: the final cell with one of its operations replaced, trained from scratch."""
+"""Stand-alone networks of Figs. 1 and 4 (choice F1): the final cell with one of its operations replaced, trained from scratch."""
 
 from dataclasses import replace
 from typing import Annotated
