@@ -10,7 +10,7 @@ repro: $(VENV)/run  ## the whole graph at the scale of params.yaml
 	dvc --wait-for-lock repro
 
 test: $(VENV)/dev  ## the tests, minutes
-	python -m pytest
+	python -m pytest -n auto --dist loadfile
 
 test-slow: $(VENV)/dev  ## the tests that take long
 	python -m pytest -m slow

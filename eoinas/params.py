@@ -95,7 +95,7 @@ class Top(Section):
         return [(str(group), run) for group in self.retrain_runs for run in _runs(str(group))]
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
     """YAML as DVC writes it: 1e-05 is a number (PyYAML alone reads a string), a key twice is a mistake."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:

@@ -117,7 +117,7 @@ def test_values_of_params() -> None:
         for key in place[:-1]:
             block = block[key]
         block[place[-1]] = new
-        Path("params.yaml").write_text(yaml.safe_dump(values))
+        Path("params.yaml").write_text(yaml.dump(values, Dumper=yaml.CSafeDumper))
         message = refusal(lambda: check_params.main("demo"))
         assert message is None or (message.startswith("params.yaml: ") and "\n" not in message)
 
@@ -228,7 +228,7 @@ def test_no_output_is_changed_by_what_is_refused() -> None:
     before = Path("results/demo/params_checked.txt").read_bytes()
     values = yaml.safe_load(Path("params.yaml").read_text())
     values["demo"]["search"]["epochs"] = "many"
-    Path("params.yaml").write_text(yaml.safe_dump(values))
+    Path("params.yaml").write_text(yaml.dump(values, Dumper=yaml.CSafeDumper))
     with pytest.raises(InputError, match=r"demo\.search\.epochs"):
         check_params.main("demo")
     assert Path("results/demo/params_checked.txt").read_bytes() == before
