@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, ClassVar, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -22,6 +22,7 @@ class Section(BaseModel):
     """A block of params.yaml: immutable, every key required, none unknown, no silent conversion of types."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    shared: ClassVar[str] = ""  # a top-level block that gives the keys which the section's own block does not
 
 
 T = TypeVar("T", bound=Section)
@@ -61,12 +62,21 @@ class Entries(Section):
         return {"cifar10": self.cifar10, "cifar100": self.cifar100}
 
 
-def _runs(text: str) -> range:
-    """The runs of "3", one, or of "0-9", ten; none if the text is neither."""
+def _numbers(text: str) -> range:
+    """The numbers of "3", one, or of "0-9", ten; none if the text is neither."""
     if not re.fullmatch(r"[0-9]+(-[0-9]+)?", text):
         return range(0)
     first, _, last = text.partition("-")
     return range(int(first), int(last or first) + 1)
+
+
+def _items(groups: list) -> list[tuple[str, int]]:
+    return [(str(group), number) for group in groups for number in _numbers(str(group))]
+
+
+def _twice(groups: list) -> bool:
+    found = [number for _, number in _items(groups)]
+    return len(set(found)) < len(found)
 
 
 class Top(Section):
@@ -76,23 +86,36 @@ class Top(Section):
     scale: Scale
     search_seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
     retrain_runs: Annotated[list, Field(min_length=1)]
+    standalone_operations: Annotated[list, Field(min_length=1)]
     entries: Entries
+    method: dict
     demo: dict
     study: dict
     paper: dict
 
-    @field_validator("retrain_runs")
+    @field_validator("retrain_runs", "standalone_operations")
     @classmethod
-    def _runs_are_distinct(cls, groups: list) -> list:
-        found = [run for group in groups for run in (_runs(str(group)) if isinstance(group, int | str) else ())]
-        if len(set(found)) < len(found) or not all(_runs(str(group)) for group in groups):
-            raise ValueError("an item is a run, such as 3, or a range of runs, such as 0-9, and no run comes twice")
+    def _numbers_are_distinct(cls, groups: list) -> list:
+        if not all(isinstance(group, int | str) and _numbers(str(group)) for group in groups) or _twice(groups):
+            raise ValueError("an item is a number, such as 3, or a range of them, such as 0-9, and no number comes twice")
+        return groups
+
+    @field_validator("standalone_operations")
+    @classmethod
+    def _operations_are_complete(cls, groups: list) -> list:
+        if sorted(number for _, number in _items(groups)) != list(range(8)):
+            raise ValueError("must be the numbers 0 to 7 of the operations of Sec. III-A, each once")
         return groups
 
     @property
     def runs(self) -> list[tuple[str, int]]:
         """For every run of ``retrain_runs`` the item that it belongs to, which is one stage, and its number."""
-        return [(str(group), run) for group in self.retrain_runs for run in _runs(str(group))]
+        return _items(self.retrain_runs)
+
+    @property
+    def operations(self) -> list[tuple[str, int]]:
+        """For every operation of ``standalone_operations`` the item that it belongs to, which is one stage, and its number."""
+        return _items(self.standalone_operations)
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
@@ -131,8 +154,11 @@ def read() -> dict:
     return values
 
 
-def build(section: type[T], values: object, where: str) -> T:
+def build(section: type[T], values: object, where: str, shared: Iterable[str] = ()) -> T:
     """``values`` checked and typed as ``section``; ``where`` is their key in params.yaml, for the message.
+
+    Args:
+        shared: the keys of ``values`` that are from the block ``section.shared``.
 
     Raises:
         InputError: a key is unknown or missing, or a value has the wrong type or is out of range.
@@ -142,6 +168,7 @@ def build(section: type[T], values: object, where: str) -> T:
     except ValidationError as error:
         # A mistyped key is both unknown and missing; the unknown one is what the user wrote.
         first = min(error.errors(include_url=False), key=lambda each: each["type"] != "extra_forbidden")
+        where = section.shared if first["loc"] and first["loc"][0] in shared else where
         key = ".".join(str(part) for part in (*where.split("."), *first["loc"]) if part != "")
         given = "" if first["type"] in ("missing", "extra_forbidden") else f", not {first['input']!r:.80}"
         reason = {"missing": "is missing", "extra_forbidden": "is not a known parameter"}.get(first["type"])
@@ -172,7 +199,7 @@ def block(scale: str) -> dict:
 
 
 def load(section: type[T], scale: str, name: str) -> T:
-    """The block ``<scale>.<name>`` as ``section``.
+    """The block ``<scale>.<name>`` as ``section``, with what it leaves to the block ``section.shared``.
 
     Raises:
         InputError: as ``build``, or there is no such scale or block.
@@ -180,7 +207,10 @@ def load(section: type[T], scale: str, name: str) -> T:
     values = block(scale)
     if name not in values:
         raise InputError(f"{FILE}: {scale}.{name} is missing")
-    return build(section, values[name], f"{scale}.{name}")
+    own, shared = values[name], read().get(section.shared, {})
+    if not (isinstance(own, dict) and isinstance(shared, dict)):
+        return build(section, own, f"{scale}.{name}")
+    return build(section, {**shared, **own}, f"{scale}.{name}", shared.keys() - own.keys())
 
 
 def seed(text: str) -> int:
@@ -194,14 +224,14 @@ def seed(text: str) -> int:
     return int(text)
 
 
-def runs(text: str) -> range:
-    """The runs that an item of ``retrain_runs`` on the command line stands for.
+def numbers(text: str) -> range:
+    """The runs or operations that an item of ``retrain_runs`` or ``standalone_operations`` on the command line stands for.
 
     Raises:
-        InputError: it is neither a run nor a range of runs.
+        InputError: it is neither a number nor a range of numbers.
     """
-    if not (found := _runs(text)):
-        raise InputError(f"'{text}' is neither a run, such as 3, nor a range of runs, such as 0-9")
+    if not (found := _numbers(text)):
+        raise InputError(f"'{text}' is neither a number, such as 3, nor a range of numbers, such as 0-9")
     return found
 
 

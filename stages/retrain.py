@@ -12,7 +12,7 @@ from eoinas.train import classify
 
 
 def main(scale: str, data: str, entry: str, runs: str) -> None:
-    name, numbers = f"{scale}/retrain/{data}/{entry}", params.runs(runs)
+    name, numbers = f"{scale}/retrain/{data}/{entry}", params.numbers(runs)
     settings = params.load(classify.RetrainParams, scale, "retrain")
     cell, cutout = entries.load(f"results/{scale}/entries/{data}/{entry}.json")
     device, source = runtime.device(settings.cpu_threads), f"data/prepared/{scale}/{data}"

@@ -56,7 +56,14 @@ def build(
     """Write params.yaml and results/SCALE under ``root``."""
     every = {"cifar10": {}, "cifar100": {}, **TRANSFER, **entries}
     group = f"{runs[0]}-{runs[-1]}"
-    values = {"lambda": 0.5, "scale": scale, "search_seeds": list(seeds), "retrain_runs": [group], "entries": every}
+    values = {
+        "lambda": 0.5,
+        "scale": scale,
+        "search_seeds": list(seeds),
+        "retrain_runs": [group],
+        "standalone_operations": ["0-7"], "method": {},
+        "entries": every,
+    }
     (root / "params.yaml").write_text(yaml.safe_dump({**values, "demo": {}, "study": {}, "paper": {}}, sort_keys=False))
     results = root / "results" / scale
     for position, variant in enumerate(SCORES):
@@ -103,7 +110,7 @@ def _standalone(results: Path, source: str) -> None:
         runs = [{"run": run, "wrong": 10 + index + 2 * run, "images": 100} for run in (0, 1)]
         about = {"source": source, "image_size": 16, "classes": 10}
         result = {"operation": operation, "edge": [1, 2], "epochs": 2, "runs": runs, "data": about}
-        write_json(results / f"standalone/{operation}/result.json", result)
+        write_json(results / f"standalone/0-7/{operation}/result.json", result)
 
 
 def _street_scenes(results: Path, entries: list[str], epochs: int, warm_up: int, prunes: tuple[int, ...]) -> None:

@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 import yaml
 
-from eoinas.genotype import OPERATIONS
 from tests.closure import ROOT, closure
 
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
@@ -282,7 +281,7 @@ def test_stages_are_one_scale_and_complete(graph: tuple[str, Graph]) -> None:
     for pattern, count in {
         "search@*": seeds,
         "seg_search@*": 1,
-        "standalone@*": len(OPERATIONS),
+        "standalone@*": len(PARAMS["standalone_operations"]),
         "seg_pretrain@*": len(PARAMS["entries"]["cityscapes"]),
         "seg_train_*": 2 * len(PARAMS["entries"]["cityscapes"]),
         "seg_evaluate@*": 2 * len(PARAMS["entries"]["cityscapes"]),
@@ -329,8 +328,8 @@ def test_what_follows_the_searches_of_the_indicator(graph: tuple[str, Graph]) ->
 
 def test_stand_alone_networks_need_the_final_cell_alone(graph: tuple[str, Graph]) -> None:
     scale, stages = graph
-    for operation in OPERATIONS:
-        found = {dep for dep in stages.deps(f"standalone@{scale}-{operation}") if dep.startswith("results/")}
+    for name in stages.matching("standalone@*"):
+        found = {dep for dep in stages.deps(name) if dep.startswith("results/")}
         assert found == {f"results/{scale}/genotypes/eoinas.json"}
 
 

@@ -29,7 +29,7 @@ def copy(network: torch.nn.Module) -> dict[str, torch.Tensor]:
 
 def test_three_steps_of_the_search() -> None:
     paper = {"batch_size": BATCH, "epoch_images": STEPS * BATCH, "epochs": 2, "warmup": 1, "prune_every": 2, "chain_step": 1}
-    settings = search_cifar.SearchCifarParams(**{**small.PAPER["search"], **paper})
+    settings = search_cifar.SearchCifarParams(**{**small.METHOD, **small.PAPER["search"], **paper})
     assert (settings.C, settings.layers) == (16, 8)
     images = image_data.halves(small.data(size=32, train=2 * STEPS * BATCH), small.SPLIT, torch.device("cpu"))
     torch.manual_seed(runtime.seed_of(0, "init"))

@@ -150,10 +150,10 @@ def test_runs_and_entries_of_the_paper() -> None:
 def test_runs_in_groups() -> None:
     write("retrain_runs", [7, "0-2", "4"])
     assert params.top().runs == [("7", 7), ("0-2", 0), ("0-2", 1), ("0-2", 2), ("4", 4)]
-    assert list(params.runs("0-2")) == [0, 1, 2]
+    assert list(params.numbers("0-2")) == [0, 1, 2]
     for text in ("", "2-1", "-1", "one", "1.5", "0-1-2"):
         with pytest.raises(InputError, match="neither a run"):
-            params.runs(text)
+            params.numbers(text)
 
 
 @pytest.mark.parametrize(
@@ -167,23 +167,23 @@ def test_runs_in_groups() -> None:
         ("demo.search.epochs", 16.5, "demo.search.epochs: .*not 16.5"),
         ("demo.search.epochs", True, "demo.search.epochs: .*not True"),
         ("demo.search.epochs", None, "demo.search.epochs: .*not None"),
-        ("demo.search.redraw", "no way", "demo.search.redraw: "),
-        ("demo.search.redraw", 1, "demo.search.redraw: "),
-        ("demo.search.forward", "soft", "demo.search.forward: .*'sampled' or 'mixture'.*not 'soft'"),
+        ("method.redraw", "no way", "method.redraw: "),
+        ("method.redraw", 1, "method.redraw: "),
+        ("method.forward", "soft", "method.forward: .*'sampled' or 'mixture'.*not 'soft'"),
         ("demo.search.epochs", 0, "demo.search.epochs: .*greater than 0.*not 0"),
-        ("demo.search.momentum", 1.1, "demo.search.momentum: .*not 1.1"),
+        ("method.momentum", 1.1, "method.momentum: .*not 1.1"),
         ("demo.search.learning_rate", -0.1, "demo.search.learning_rate: .*not -0.1"),
         ("demo.search.learning_rate", math.nan, "demo.search.learning_rate: .*not nan"),
         ("demo.search.learning_rate", math.inf, "demo.search.learning_rate: .*not inf"),
         ("demo.search.layers", 2, "demo.search.layers: "),
-        ("demo.search.skip_dropout", 1.0, "demo.search.skip_dropout: "),
-        ("demo.search.alpha_betas", [0.5], "demo.search.alpha_betas: "),
-        ("demo.search.alpha_betas", [0.5, 1.5], "demo.search.alpha_betas.1: "),
-        ("demo.search.sigma_first", [0.5, 0.25, 0.25, 0.25], "demo.search: .*sigma_first must sum to 1"),
-        ("demo.search.sigma_last", [0.5, 0.5], "demo.search: .*sigma_first and sigma_last must be of one length"),
-        ("demo.search.sigma_last", [1.2, -0.2, 0.0, 0.0], "demo.search.sigma_last.0: "),
-        ("demo.search.warmup", 16, "demo.search: .*warmup must be shorter than epochs"),
-        ("demo.search.chain_step", 4, "demo.search: .*prune_every must be a multiple of chain_step"),
+        ("method.skip_dropout", 1.0, "method.skip_dropout: "),
+        ("method.alpha_betas", [0.5], "method.alpha_betas: "),
+        ("method.alpha_betas", [0.5, 1.5], "method.alpha_betas.1: "),
+        ("method.sigma_first", [0.5, 0.25, 0.25, 0.25], "demo.search: .*sigma_first must sum to 1"),
+        ("method.sigma_last", [0.5, 0.5], "demo.search: .*sigma_first and sigma_last must be of one length"),
+        ("method.sigma_last", [1.2, -0.2, 0.0, 0.0], "method.sigma_last.0: "),
+        ("demo.search.warmup", 9, "demo.search: .*warmup must be shorter than epochs"),
+        ("method.chain_step", 4, "demo.search: .*prune_every must be a multiple of chain_step"),
         ("demo.retrain.drop_path", 1.0, "demo.retrain.drop_path: "),
         ("demo.search", None, "demo.search: "),
         ("demo.search", [1], "demo.search: "),
@@ -194,15 +194,18 @@ def test_runs_in_groups() -> None:
         ("lambda", "half", "lambda: .*not 'half'"),
         ("lambda", [0.5], "lambda: "),
         ("search_seeds", [], "search_seeds: "),
+        ("standalone_operations", ["0-6"], "standalone_operations: .*0 to 7"),
+        ("standalone_operations", ["0-7", 3], "standalone_operations: .*no number comes twice"),
+        ("standalone_operations", ["all"], "standalone_operations: .*a range of them"),
         ("retrain_runs", [], "retrain_runs: "),
-        ("retrain_runs", ["0-9", 3], "retrain_runs: .*no run comes twice"),
-        ("retrain_runs", [0, 0], "retrain_runs: .*no run comes twice"),
-        ("retrain_runs", ["9-0"], "retrain_runs: .*a range of runs"),
-        ("retrain_runs", [-1], "retrain_runs: .*a range of runs"),
-        ("retrain_runs", ["0-"], "retrain_runs: .*a range of runs"),
-        ("retrain_runs", [[0, 1]], "retrain_runs: .*a range of runs"),
-        ("retrain_runs", [0.5], "retrain_runs: .*a range of runs"),
-        ("retrain_runs", [True], "retrain_runs: .*a range of runs"),
+        ("retrain_runs", ["0-9", 3], "retrain_runs: .*no number comes twice"),
+        ("retrain_runs", [0, 0], "retrain_runs: .*no number comes twice"),
+        ("retrain_runs", ["9-0"], "retrain_runs: .*a range of them"),
+        ("retrain_runs", [-1], "retrain_runs: .*a range of them"),
+        ("retrain_runs", ["0-"], "retrain_runs: .*a range of them"),
+        ("retrain_runs", [[0, 1]], "retrain_runs: .*a range of them"),
+        ("retrain_runs", [0.5], "retrain_runs: .*a range of them"),
+        ("retrain_runs", [True], "retrain_runs: .*a range of them"),
         ("search_seeds", [0, -1], "search_seeds.1: .*not -1"),
         ("search_seeds", ["0"], "search_seeds.0: .*not '0'"),
         ("scale", "papier", "scale: .*not 'papier'"),
@@ -217,7 +220,7 @@ def test_a_mistake_names_its_key(key: str, value: object, message: str) -> None:
     assert re.match(f"params.yaml: {message}", complaint())
 
 
-@pytest.mark.parametrize("key", ["lambda", "scale", "search_seeds", "demo.split", "demo.search.epsilon_1", "demo.derive.short.C"])
+@pytest.mark.parametrize("key", ["lambda", "scale", "search_seeds", "demo.split", "method.epsilon_1", "demo.derive.short.C"])
 def test_a_missing_key_is_named(key: str) -> None:
     remove(key)
     assert complaint() == f"params.yaml: {key}" + (" is missing" if key == "demo.split" else ": is missing")
@@ -277,9 +280,9 @@ def test_an_unknown_scale_is_named(scale: str) -> None:
 
 def test_prunes_end_when_one_operation_is_left() -> None:
     write("demo.search.epochs", 40)
-    assert search("demo").prune_epochs == [4, 6, 8, 10, 12, 14, 16]
+    assert search("demo").prune_epochs == [3, 4, 5, 6, 7, 8, 9]
     write("demo.search.warmup", 4)
-    assert search("demo").prune_epochs == [6, 8, 10, 12, 14, 16]
+    assert search("demo").prune_epochs == [5, 6, 7, 8, 9, 10, 11]
 
 
 def test_sections_are_immutable() -> None:

@@ -93,7 +93,7 @@ def test_the_demo_brings_its_own_scenes_and_the_paper_the_real_ones() -> None:
         ("seg_search.cells", "NNN", "demo.seg_search.cells: "),
         ("seg_search.batch_size", 1, "demo.seg_search.batch_size: "),
         ("seg_search.crops.crop", 16, "demo.seg_search.crops.crop: "),
-        ("seg_search.warmup", 16, "demo.seg_search: Value error, warmup must be shorter than epochs"),
+        ("seg_search.warmup", 9, "demo.seg_search: Value error, warmup must be shorter than epochs"),
         ("seg_train.crops.scale_min", 3.0, "demo.seg_train.crops: Value error, scale_min must not be above scale_max"),
         ("seg_train.iterations", 0, "demo.seg_train.iterations: "),
         ("seg_train.loss", "focal", "demo.seg_train.loss: "),

@@ -230,7 +230,7 @@ def test_entries_of_the_user_appear(build):
         ("results/demo/retrain/cifar10/sss_cutout/0-2/0/result.json", lambda scale: fig_retrain(scale, "a.png")),
         ("results/demo/imagenet/eoinas/result.json", table_2),
         ("results/demo/seg_evaluate/eoinas/scratch/result.json", table_5),
-        ("results/demo/standalone/none/result.json", lambda scale: fig_1_4(scale, "a.png")),
+        ("results/demo/standalone/0-7/none/result.json", lambda scale: fig_1_4(scale, "a.png")),
         ("results/demo/seg_search/history.csv", lambda scale: fig_seg_search(scale, "a.png")),
         ("results/demo/timing/seg_search.json", page),
         ("reports/demo/table_3.md", page),

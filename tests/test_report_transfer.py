@@ -101,7 +101,8 @@ def test_only_all_of_imagenet_is_called_so(demo, about, name):
 
 
 def test_table_4_at_paper_scale_is_the_papers():
-    values = yaml.safe_load((ROOT / "params.yaml").read_text())["paper"]["seg_search"]
+    values = yaml.safe_load((ROOT / "params.yaml").read_text())
+    values = {**values["method"], **values["paper"]["seg_search"]}
     settings = params.build(search_seg.SegSearchParams, values, "paper.seg_search")
     with torch.device("meta"):
         network = search_seg.build(settings)
@@ -271,7 +272,7 @@ def test_fig_1_4_reads_the_right_step_and_edge(demo):
 
 
 def test_operations_that_differ_in_their_runs_are_refused(demo):
-    path = demo / "results/demo/standalone/none/result.json"
+    path = demo / "results/demo/standalone/0-7/none/result.json"
     for fields in ({"edge": [0, 2]}, {"epochs": 3}, {"runs": [{"run": 0, "wrong": 1, "images": 100}]}):
         before = path.read_text()
         change(path, **fields)
@@ -283,7 +284,7 @@ def test_operations_that_differ_in_their_runs_are_refused(demo):
 def test_all_equal_accuracies_are_drawn(demo):
     for operation in genotype.OPERATIONS:
         runs = [{"run": 0, "wrong": 50, "images": 100}]
-        change(demo / f"results/demo/standalone/{operation}/result.json", runs=runs)
+        change(demo / f"results/demo/standalone/0-7/{operation}/result.json", runs=runs)
     metrics = fig_1_4.fig_1_4("demo", "a.png")
     assert metrics["eoinas_I"] == {}
     assert Path("a.png").read_bytes().startswith(PNG)

@@ -13,7 +13,8 @@ from eoinas.genotype import OPERATIONS, ZERO
 from eoinas.nas import gumbel
 from eoinas.train import candidates, search, search_cifar
 
-PAPER = yaml.safe_load((Path(__file__).parent.parent / "params.yaml").read_text())["paper"]
+PARAMS = yaml.safe_load((Path(__file__).parent.parent / "params.yaml").read_text())
+METHOD, PAPER = PARAMS["method"], PARAMS["paper"]
 SPLIT = image_data.SplitParams(halves="balanced", seed=0)
 SMALL = {
     "C": 2,
@@ -30,7 +31,7 @@ SMALL = {
 
 def settings(**changes: object) -> search_cifar.SearchCifarParams:
     """The paper's parameters at a size that takes a second, with seven prunes after epochs 2 to 8."""
-    return search_cifar.SearchCifarParams(**{**PAPER["search"], **SMALL, **changes})
+    return search_cifar.SearchCifarParams(**{**METHOD, **PAPER["search"], **SMALL, **changes})
 
 
 def data(size: int = 8, train: int = 16, test: int = 6) -> imageset.ImageSet:

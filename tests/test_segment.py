@@ -24,7 +24,8 @@ from eoinas.train import candidates, pretrained, search, search_seg, segment
 from tests.test_search import NoCheckpoint, same
 from tests.test_segmentation import CELL, SMALL
 
-DEMO = yaml.safe_load((Path(__file__).parent.parent / "params.yaml").read_text())["demo"]
+PARAMS = yaml.safe_load((Path(__file__).parent.parent / "params.yaml").read_text())
+DEMO = PARAMS["demo"]
 CPU = torch.device("cpu")
 
 
@@ -40,7 +41,7 @@ def train_settings(**changes: object) -> segment.SegTrainParams:
 def search_settings(**changes: object) -> search_seg.SegSearchParams:
     small = {"C": 2, "cells": "NRNRN", "batch_size": 3, "epochs": 8, "warmup": 1, "prune_every": 1, "alpha_learning_rate": 0.05}
     crops = {"short_side": 64, "scale_min": 1.0, "scale_max": 1.0, "crop": 33}
-    return search_seg.SegSearchParams(**{**DEMO["seg_search"], **small, "crops": crops, **changes})
+    return search_seg.SegSearchParams(**{**PARAMS["method"], **DEMO["seg_search"], **small, "crops": crops, **changes})
 
 
 @pytest.fixture(scope="module")

@@ -82,7 +82,7 @@ def finished(tmp_path_factory) -> Path:
         run("entries", "demo")
         run("data_imagenet", "demo")
         run("complexity", "demo")
-        run("standalone", "demo", "none")
+        run("standalone", "demo", "1-2")
         for data, names in ENTRIES.items():
             for name in names:
                 run("retrain", "demo", data, name, "0-1")
@@ -119,7 +119,8 @@ def test_every_stage_leaves_its_outputs_and_nothing_else(finished) -> None:
         expected |= {f"timing/search/eoinas/{seed}.json"}
     expected |= {f"{kind}/{name}.json" for kind in ("genotypes", "selection") for name in ("eoinas", "random")}
     expected |= {"entries/imagenet/ours.json"}
-    expected |= {f"standalone/none/{name}" for name in ("result.json", "history-0.csv", "history-3.csv")}
+    alone = ("result.json", "history-0.csv", "history-3.csv")
+    expected |= {f"standalone/1-2/{operation}/{name}" for operation in ("none", "sep_conv_3x3") for name in alone}
     for data, names in ENTRIES.items():
         expected |= {f"entries/{data}/{name}.json" for name in names}
         outputs = ("weights.safetensors", "history.csv", "predictions.npy", "result.json")
@@ -264,7 +265,7 @@ ALL = {
     "derive": ("eoinas",),
     "random_cells": (),
     "retrain": ("cifar10", "ours", "0"),
-    "standalone": ("none",),
+    "standalone": ("1",),
     "complexity": (),
     "data_imagenet": (),
     "imagenet": ("ours",),
@@ -283,8 +284,8 @@ def test_an_unknown_scale_is_refused(project, refused, stage: str) -> None:
         ("derive", ("demo", "eoinass"), "unknown variant 'eoinass'; one of baseline, sss, eoinas"),
         ("search", ("demo", "eoinas", "one"), "'one' is not a seed"),
         ("search", ("demo", "eoinas", "-1"), "'-1' is not a seed"),
-        ("retrain", ("demo", "cifar10", "ours", ""), "'' is neither a run"),
-        ("retrain", ("demo", "cifar10", "ours", "9-0"), "'9-0' is neither a run"),
+        ("retrain", ("demo", "cifar10", "ours", ""), "'' is neither a number"),
+        ("retrain", ("demo", "cifar10", "ours", "9-0"), "'9-0' is neither a number"),
         ("search", ("demo", "eoinas", "0"), "data/prepared/demo/cifar10/meta.json: no such file"),
         ("random_cells", ("demo",), "data/prepared/demo/cifar10/meta.json: no such file"),
         ("derive", ("demo", "eoinas"), "results/demo/search/eoinas/0/trace.npz: no such file"),
@@ -293,8 +294,9 @@ def test_an_unknown_scale_is_refused(project, refused, stage: str) -> None:
         ("entries", ("demo",), "results/demo/genotypes/eoinas.json: no such file"),
         ("retrain", ("demo", "cifar10", "ours", "0"), "results/demo/entries/cifar10/ours.json: no such file"),
         ("retrain", ("demo", "cifar12", "ours", "0"), "results/demo/entries/cifar12/ours.json: no such file"),
-        ("standalone", ("demo", "zero"), "unknown operation 'zero'; one of skip_connect, none, "),
-        ("standalone", ("demo", "none"), "results/demo/genotypes/eoinas.json: no such file"),
+        ("standalone", ("demo", "zero"), "'zero' is neither a number"),
+        ("standalone", ("demo", "6-8"), "'6-8': the operations have the numbers 0 to 7"),
+        ("standalone", ("demo", "0-7"), "results/demo/genotypes/eoinas.json: no such file"),
         ("complexity", ("demo",), "data/prepared/demo/cifar10/meta.json: no such file"),
     ],
 )

@@ -71,24 +71,24 @@ def project(tmp_path, monkeypatch):
 
 
 def outputs() -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in Path("results/demo/standalone/none").iterdir()}
+    return {path.name: path.read_bytes() for path in Path("results/demo/standalone/1/none").iterdir()}
 
 
 def test_the_stage_counts_the_errors_of_every_run(project):
-    stage.main("demo", "none")
-    result = json.loads(Path("results/demo/standalone/none/result.json").read_text())
+    stage.main("demo", "1")
+    result = json.loads(Path("results/demo/standalone/1/none/result.json").read_text())
     assert (result["operation"], result["edge"], result["epochs"]) == ("none", [CELL.normal[3][1], 3], 2)
     assert [run["run"] for run in result["runs"]] == [0, 2]
     assert all(0 < run["wrong"] <= run["images"] == 360 for run in result["runs"])
     assert result["data"] == {"source": "digits", "image_size": 16, "classes": 10}
     for run in result["runs"]:
-        last = Path(f"results/demo/standalone/none/history-{run['run']}.csv").read_text().splitlines()[-1]
+        last = Path(f"results/demo/standalone/1/none/history-{run['run']}.csv").read_text().splitlines()[-1]
         assert float(last.split(",")[-1]) == pytest.approx(run["wrong"] / run["images"], rel=1e-5)
     assert not list(Path(".scratch").iterdir())
 
 
 def test_a_killed_stage_repeats_no_finished_run(project, monkeypatch):
-    stage.main("demo", "none")
+    stage.main("demo", "1")
     expected, trained, real = outputs(), [], classify.train
     shutil.rmtree("results/demo/standalone")
 
@@ -100,8 +100,8 @@ def test_a_killed_stage_repeats_no_finished_run(project, monkeypatch):
 
     monkeypatch.setattr(classify, "train", train)
     with pytest.raises(runtime.Stopped):
-        stage.main("demo", "none")
-    assert not Path("results/demo/standalone/none").exists()
-    stage.main("demo", "none")
+        stage.main("demo", "1")
+    assert not Path("results/demo/standalone/1/none").exists()
+    stage.main("demo", "1")
     assert trained == [0, 2, 2]
     assert outputs() == expected

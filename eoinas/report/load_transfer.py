@@ -6,7 +6,7 @@ Every function raises InputError, naming the file, if a file is missing or lacks
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from eoinas import genotype
+from eoinas import genotype, params
 from eoinas.errors import InputError
 from eoinas.report import load
 
@@ -88,8 +88,9 @@ class Standalone:
 def standalone(scale: str) -> Standalone:
     """The networks in which one operation of the final cell is replaced, by operation in the order of genotype.OPERATIONS."""
     runs, edges = {}, set()
-    for operation in genotype.OPERATIONS:
-        path = f"results/{scale}/standalone/{operation}/result.json"
+    for group, number in sorted(params.top().operations, key=lambda item: item[1]):
+        operation = genotype.OPERATIONS[number]
+        path = f"results/{scale}/standalone/{group}/{operation}/result.json"
         edge, epochs, found, about = load.fields(path, "edge", "epochs", "runs", "data")
         images = {run["images"] for run in found}
         edges.add((tuple(edge), epochs, len(found), *images, about["source"], about["image_size"], about["classes"]))

@@ -10,7 +10,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from eoinas import params, runtime, schedules
+from eoinas import optim, params, runtime, schedules
 from eoinas.checkpoint import Checkpoint
 from eoinas.data.batches import TrainBatches
 from eoinas.data.images import Images
@@ -71,9 +71,7 @@ def train(
     network = NetworkCIFAR(genotype, settings.C, settings.layers, len(images.data.classes), size, settings.auxiliary_weight > 0)
     layout = torch.channels_last if settings.channels_last else torch.contiguous_format
     network = network.to(device, memory_format=layout)
-    optimizer = torch.optim.SGD(
-        network.parameters(), settings.learning_rate, settings.momentum, weight_decay=settings.weight_decay
-    )
+    optimizer = optim.SGD(network.parameters(), settings.learning_rate, settings.momentum, settings.weight_decay)
     source = TrainBatches(
         images.images,
         images.labels,
@@ -123,7 +121,7 @@ def train(
             loss = F.cross_entropy(logits, targets)
             if auxiliary is not None:
                 loss = loss + settings.auxiliary_weight * F.cross_entropy(auxiliary, targets)  # choice D30
-            optimizer.zero_grad(set_to_none=True)
+            optimizer.zero_grad()
             loss.backward()
             nn.utils.clip_grad_norm_(network.parameters(), settings.grad_clip)  # choice D33
             optimizer.step()

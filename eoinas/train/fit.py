@@ -12,7 +12,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from eoinas import params, ranks
+from eoinas import optim, params, ranks
 from eoinas.errors import InputError
 from eoinas.ranks import Group
 from eoinas.runlog import RunLog
@@ -89,7 +89,7 @@ def fit(
     device, memory = next(network.parameters()).device, layout(settings)
     network.to(memory_format=memory)
     forward = _on_all_ranks(network, settings, group, device)
-    optimizer = torch.optim.SGD(network.parameters(), 0.0, settings.momentum, weight_decay=settings.weight_decay)
+    optimizer = optim.SGD(network.parameters(), 0.0, settings.momentum, settings.weight_decay)
     scaler = torch.amp.GradScaler(device.type, enabled=settings.precision == "fp16")
     epochs = -(-iterations // batches.steps)
     log = RunLog(title, epochs, batches.steps, shown=group.rank == 0)
@@ -124,7 +124,7 @@ def fit(
             sums.append(group.sum(torch.stack([_double(value, device) for value in (total, items, right)])))
             # DDP takes the mean of the ranks' gradients; times the world over all items it is the gradient of the mean loss.
             mean = total * (group.world / sums[-1][1].clamp(min=1)).to(total.dtype)
-            optimizer.zero_grad(set_to_none=True)
+            optimizer.zero_grad()
             scaler.scale(mean).backward()
             if settings.grad_clip:
                 scaler.unscale_(optimizer)

@@ -12,7 +12,7 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from eoinas import params, runtime, schedules
+from eoinas import optim, params, runtime, schedules
 from eoinas.checkpoint import Checkpoint
 from eoinas.errors import InputError
 from eoinas.genotype import CELLS, EDGES, OPERATIONS, ZERO
@@ -27,6 +27,9 @@ Sigma = Annotated[list[params.Fraction], Field(min_length=1)]
 class SearchParams(params.Section):
     """Algorithm 1's numbers; what each means stands beside it in params.yaml."""
 
+    shared = "method"
+
+    pool_bn: bool
     epochs: params.Positive
     warmup: Annotated[int, Field(ge=0)]
     prune_every: params.Positive
@@ -125,10 +128,9 @@ class Architecture:
         self.previous: Tensor | None = None  # I of the step before, of the operations that live now
         self.prunes = 0
 
-    def _adam(self) -> torch.optim.Optimizer:
+    def _adam(self) -> optim.Adam:
         s = self.settings
-        betas = tuple(s.alpha_betas)
-        return torch.optim.Adam([self.alpha], s.alpha_learning_rate, betas, weight_decay=s.alpha_weight_decay)  # choice D15
+        return optim.Adam([self.alpha], s.alpha_learning_rate, s.alpha_betas, s.alpha_weight_decay)  # choice D15
 
     def draw(self, tau: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
         """The drawn operations [2, E] and h of eq. (5) [2, E, O]."""
@@ -222,9 +224,7 @@ def search(
     """
     network = task.network
     device = next(network.parameters()).device
-    optimizer = torch.optim.SGD(
-        network.parameters(), settings.learning_rate, settings.momentum, weight_decay=settings.weight_decay
-    )
+    optimizer = optim.SGD(network.parameters(), settings.learning_rate, settings.momentum, settings.weight_decay)
     architecture = Architecture(settings, variant, weight, runtime.generator(seed, "alpha"))
     steps = task.train.steps
     epoch_log, trace, log = EpochLog(1), Trace(), RunLog(title, settings.epochs, steps)
@@ -282,14 +282,12 @@ def search(
     return Result(log, trace.arrays(architecture, architecture.measure(steps)["I"]))
 
 
-def weight_step(
-    task: Task, optimizer: torch.optim.Optimizer, path: Path, epoch: int, step: int, clip: float
-) -> tuple[Tensor, Tensor]:
+def weight_step(task: Task, optimizer: optim.SGD, path: Path, epoch: int, step: int, clip: float) -> tuple[Tensor, Tensor]:
     """Algorithm 1 line 3: descend the training loss in w; returns loss and accuracy of the batch, on the device."""
     inputs, targets = task.train.get(epoch, step)
     outputs = task.forward(inputs, path)
     loss = task.loss(outputs, targets)
-    optimizer.zero_grad(set_to_none=True)  # weights of operations that were not drawn stay as they are
+    optimizer.zero_grad()  # weights of operations that were not drawn stay as they are
     loss.backward()
     nn.utils.clip_grad_norm_(task.network.parameters(), clip)  # choice D21
     optimizer.step()

@@ -27,7 +27,6 @@ class SearchCifarParams(search.SearchParams):
     epoch_images: Annotated[int, Field(ge=0)]
     padding: Annotated[int, Field(ge=0)]
     cutout: Annotated[int, Field(ge=0, le=32)]
-    pool_bn: bool
     channels_last: bool
     cpu_threads: Annotated[int, Field(ge=0)]
     checkpoint_minutes: params.PositiveFloat

@@ -23,7 +23,6 @@ class SegSearchParams(search.SearchParams):
     C: Annotated[int, Field(gt=0, multiple_of=2)]
     cells: Cells
     aspp_rates: Annotated[list[params.Positive], Field(min_length=1)]
-    pool_bn: bool
     batch_size: Annotated[int, Field(ge=2)]  # image pooling leaves one value an image, and one has no spread to normalise by
     crops: crops.CropParams
     halves_seed: Annotated[int, Field(ge=0)]
