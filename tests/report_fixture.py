@@ -61,7 +61,8 @@ def build(
         "scale": scale,
         "search_seeds": list(seeds),
         "retrain_runs": [group],
-        "standalone_operations": ["0-7"], "method": {},
+        "standalone_operations": ["0-7"],
+        "method": {},
         "entries": every,
     }
     (root / "params.yaml").write_text(yaml.safe_dump({**values, "demo": {}, "study": {}, "paper": {}}, sort_keys=False))

@@ -152,7 +152,7 @@ def test_runs_in_groups() -> None:
     assert params.top().runs == [("7", 7), ("0-2", 0), ("0-2", 1), ("0-2", 2), ("4", 4)]
     assert list(params.numbers("0-2")) == [0, 1, 2]
     for text in ("", "2-1", "-1", "one", "1.5", "0-1-2"):
-        with pytest.raises(InputError, match="neither a run"):
+        with pytest.raises(InputError, match="neither a number"):
             params.numbers(text)
 
 
@@ -220,7 +220,9 @@ def test_a_mistake_names_its_key(key: str, value: object, message: str) -> None:
     assert re.match(f"params.yaml: {message}", complaint())
 
 
-@pytest.mark.parametrize("key", ["lambda", "scale", "search_seeds", "demo.split", "method.epsilon_1", "demo.derive.short.C"])
+@pytest.mark.parametrize(
+    "key", ["lambda", "scale", "search_seeds", "method", "demo.split", "demo.search.epochs", "demo.derive.short.C"]
+)
 def test_a_missing_key_is_named(key: str) -> None:
     remove(key)
     assert complaint() == f"params.yaml: {key}" + (" is missing" if key == "demo.split" else ": is missing")
@@ -278,11 +280,20 @@ def test_an_unknown_scale_is_named(scale: str) -> None:
     assert complaint(scale) == f"unknown scale '{scale}'; one of demo, study, paper"
 
 
+def test_a_block_may_set_a_number_of_the_method_for_itself() -> None:
+    write("demo.search.epsilon_1", 0.05)
+    assert (search("demo").epsilon_1, search("paper").epsilon_1) == (0.05, 0.02)
+    write("demo.search.epsilon_1", 2)
+    assert complaint().startswith("params.yaml: demo.search.epsilon_1: ")
+    remove("method.epsilon_1")
+    assert complaint() == "params.yaml: demo.search.epsilon_1: is missing"
+
+
 def test_prunes_end_when_one_operation_is_left() -> None:
     write("demo.search.epochs", 40)
     assert search("demo").prune_epochs == [3, 4, 5, 6, 7, 8, 9]
     write("demo.search.warmup", 4)
-    assert search("demo").prune_epochs == [5, 6, 7, 8, 9, 10, 11]
+    assert search("demo").prune_epochs == [5, 6, 7, 8, 9]
 
 
 def test_sections_are_immutable() -> None:
