@@ -149,7 +149,7 @@ def test_checkpoint() -> None:
     def states() -> checkpoint.Checkpoint:
         return checkpoint.Checkpoint("stage", "k" * 64, 1e-9)
 
-    state = {"epoch": 3, "weights": torch.arange(20.0), "rows": [{"epoch": 1}]}
+    state = {"epoch": 3, "step": 1, "weights": torch.arange(20.0), "rows": [{"epoch": 1}]}
     with pytest.raises(KeyboardInterrupt), states() as first:  # noqa: PT012
         first.offer(lambda: state)
         raise KeyboardInterrupt

@@ -195,7 +195,7 @@ EVERY_OFFER = 1e-9  # minutes
 
 
 def one_state(value: int) -> dict:
-    return {"value": value, "tensor": torch.arange(3) + value}
+    return {"value": value, "tensor": torch.arange(3) + value, "epoch": value, "step": 2}
 
 
 def killed(*values: int) -> Path:
