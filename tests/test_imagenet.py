@@ -91,7 +91,9 @@ def test_errors_are_counted(data) -> None:
         groups = [type("Group", (ranks.Group,), {"sum": lambda self, x: x})(rank, world, 0) for rank in range(world)]
         numbers, device, polls = settings(eval_batch_size=3), torch.device("cpu"), []
         counts = [
-            imagenet.count_wrong(Fixed(), scored, numbers, device, group, lambda group=group: polls.append(group.rank))
+            imagenet.count_wrong(
+                Fixed(), scored, numbers, device, group, lambda group=group, polls=polls: polls.append(group.rank)
+            )
             for group in groups
         ]
         assert tuple(map(sum, zip(*counts, strict=True))) == (9, 5)
