@@ -218,6 +218,73 @@ def test_pictures(suffix: str) -> None:
     try_out(path, path.read_bytes(), lambda: folder.read("raw", 8))
 
 
+@pytest.mark.parametrize("name", ["meta.json", "manifest.csv"])
+@pytest.mark.parametrize("data", ["imagenet", "cityscapes"])
+def test_manifests(data: str, name: str) -> None:
+    from eoinas.data import cityscapes, cityscapes_check, imagenet, imagenet_prepare
+
+    values = yaml.safe_load((ROOT / "params.yaml").read_text())
+    values["demo"]["imagenet_data"].update(digits_train=1, digits_val=1)
+    values["demo"]["cityscapes_data"].update(drawn_train=6, drawn_val=6, drawn_width=128, drawn_height=64)
+    Path("params.yaml").write_text(yaml.dump(values, Dumper=yaml.CSafeDumper))
+    path = Path("data/prepared/demo", data)
+    if data == "imagenet":
+        imagenet_prepare.prepare(path, params.load(imagenet.ImagenetDataParams, "demo", "imagenet_data"))
+        load = lambda: imagenet.check_files(imagenet.load("demo"))  # noqa: E731
+    else:
+        cityscapes_check.prepare(params.load(cityscapes.CityscapesDataParams, "demo", "cityscapes_data"), path)
+        load = lambda: cityscapes.load("demo").description  # noqa: E731
+    try_out(path / name, (path / name).read_bytes(), load)
+    if name == "manifest.csv":  # someone edits it and brings the hash beside it up to date
+        key = {"imagenet": "sha256", "cityscapes": "listing_sha256"}[data]
+        meta = json.loads((path / "meta.json").read_text())
+
+        def rehash() -> None:
+            (path / "meta.json").write_text(json.dumps(meta | {key: files.sha256(path / name)}))
+            load()
+
+        try_out(path / name, (path / name).read_bytes(), rehash)
+
+
+@pytest.mark.parametrize("half", ["image", "label"])
+def test_scenes(half: str) -> None:
+    from eoinas.data import cityscapes, streets
+
+    streets.write(Path("raw"), {"train": 1}, 64, 32, 0)
+    names = {"image": "leftImg8bit/train/drawn/drawn_000000_000000_leftImg8bit.png"}
+    names["label"] = names["image"].replace("leftImg8bit/", "gtFine/").replace("leftImg8bit", "gtFine_labelIds")
+    pair = cityscapes.Pair("train", names["image"], names["label"], 64, 32, 0, 0)
+    path = Path("raw", names[half])
+    read = {"image": cityscapes.image, "label": cityscapes.labels}[half]
+    try_out(path, path.read_bytes(), lambda: read(Path("raw"), pair))
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg"])
+def test_photographs(suffix: str) -> None:
+    from PIL import Image
+
+    from eoinas.data import imagenet, photos
+
+    Path("raw").mkdir()
+    picture = Image.fromarray(np.random.default_rng(0).integers(256, size=(40, 50, 3), dtype=np.uint8))
+    path = Path(f"raw/0.{suffix}")
+    picture.save(path)
+    split = imagenet.Split(np.array([path.name]), np.array([1]), np.array([0]))
+    read = photos.Photos(Path("raw"), split, 32, training=True)
+    try_out(path, path.read_bytes(), lambda: read.sample(0, 0))
+
+
+def test_backbone() -> None:
+    from eoinas.models.segmentation import PooledClassifier, SegmentationNetwork, SegNetworkParams
+    from eoinas.train import pretrained
+
+    size = SegNetworkParams(C=16, cells="NRNRN", norm="batch", aspp_rates=[2], width=16, low_width=8)
+    network = SegmentationNetwork(CELL, size, 19)
+    path = Path("weights.safetensors")
+    weights.save(PooledClassifier(CELL, size, 3), path)
+    try_out(path, path.read_bytes(), lambda: pretrained.load_backbone(network, path))
+
+
 def test_json() -> None:
     try_out(Path("a.json"), b'{"a": [1, 2.5, null], "b": {"c": "d"}}', lambda: files.read_json("a.json"))
 
