@@ -9,6 +9,7 @@ import fcntl
 import hashlib
 import io
 import json
+import math
 import os
 import shutil
 import sys
@@ -18,6 +19,7 @@ from pathlib import Path
 from types import TracebackType
 
 import torch
+from torch import Tensor
 
 from eoinas import files, runtime
 from eoinas.errors import InputError
@@ -41,6 +43,21 @@ def fingerprint(parameters: object, inputs: Iterable[Path | str]) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
+def check_finite(losses: Iterable[Tensor | float], title: str, epoch: int, states: "Checkpoint") -> None:
+    """Raise InputError where a loss is NaN or infinite; called before a state is saved too, so that all saved states are good.
+
+    Args:
+        losses: of the epoch's steps so far.
+        title: of the stage, and which of its losses they are.
+    """
+    for step, loss in enumerate(losses, 1):
+        if not math.isfinite(loss):
+            raise InputError(
+                f"{title} loss is not finite in epoch {epoch}, step {step}; last good state: {states.last}; "
+                "lower learning_rate or grad_clip of this stage's block in params.yaml"
+            )
+
+
 class Checkpoint:
     """``with Checkpoint(...) as checkpoint`` holds the stage's lock; leaving it without an error removes the states.
 
@@ -59,6 +76,7 @@ class Checkpoint:
 
     def _set_folder(self, folder: Path) -> None:
         self._folder, self._newest, self._older = folder, folder / "newest.pt", folder / "older.pt"
+        self.last = "none yet, the run starts over"  # saved or loaded, for messages
         self._saved = time.monotonic()
 
     def __enter__(self) -> "Checkpoint":
@@ -114,29 +132,35 @@ class Checkpoint:
             blob = path.read_bytes()
             if len(blob) > _DIGEST and hashlib.sha256(blob[_DIGEST:]).digest() == blob[:_DIGEST]:
                 print(f"{self._stage}: goes on from {path}", file=sys.stderr)
-                return torch.load(io.BytesIO(blob[_DIGEST:]), map_location="cpu", weights_only=True)
+                state = torch.load(io.BytesIO(blob[_DIGEST:]), map_location="cpu", weights_only=True)
+                self.last = _place(state, path)
+                return state
             damaged = path.with_suffix(".damaged")
             path.replace(damaged)
             print(f"warning: {damaged}: damaged state set aside", file=sys.stderr)
         return None
 
     def offer(self, state: Callable[[], dict]) -> None:
-        """Save ``state()`` when one is due or the process was asked to stop.
+        """Save ``state()``, which has an epoch and its step, when one is due or the process was asked to stop.
 
         Raises:
+            InputError: the disk is full; the states before are as they were.
             Stopped: the state is saved and the process was asked to stop.
         """
         if not runtime.stopping() and time.monotonic() - self._saved < self._seconds:
             return
-        payload = io.BytesIO()
-        torch.save(state(), payload)
+        payload, content = io.BytesIO(), state()
+        torch.save(content, payload)
         blob = payload.getvalue()
-        with files.replacing(self._folder / "next.pt") as temporary:
-            temporary.write_bytes(hashlib.sha256(blob).digest() + blob)
+        files.write_bytes(self._folder / "next.pt", hashlib.sha256(blob).digest() + blob)
         if self._newest.exists():
             self._newest.replace(self._older)
         (self._folder / "next.pt").replace(self._newest)
         files.sync(self._folder)
-        self._saved = time.monotonic()
+        self._saved, self.last = time.monotonic(), _place(content, self._newest)
         if runtime.stopping():
             raise runtime.Stopped(f"{self._stage}: state saved, the next run goes on from here")
+
+
+def _place(state: dict, path: Path) -> str:
+    return f"epoch {state['epoch']}, step {state['step']} ({path})"

@@ -32,6 +32,6 @@ def load(path: str) -> tuple[genotype.Genotype, int]:
         InputError: the file is missing or is no resolved entry.
     """
     value = files.read_json(path)
-    if not isinstance(value, dict) or not {"cell", "cutout"} <= value.keys():
+    if not isinstance(value, dict) or not {"cell", "cutout"} <= value.keys() or type(value["cutout"]) is not int:
         raise InputError(f"{path}: no resolved entry; run the stage `entries` again")
     return genotype.parse(value["cell"], path), value["cutout"]

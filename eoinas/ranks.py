@@ -101,6 +101,11 @@ class SharedCheckpoint:
         if self._own:
             self._own.__exit__(kind, error, trace)
 
+    @property
+    def last(self) -> str:
+        """What ``Checkpoint.last`` is on rank 0."""
+        return self._own.last if self._own else "see rank 0"
+
     def load(self) -> dict | None:
         """What rank 0's ``Checkpoint.load`` gives."""
         return self._group.from_first(self._own.load() if self._own else None)

@@ -27,11 +27,22 @@ class Stopped(Exception):
 
 _signals: list[int] = []
 _SMALLER = "lower batch_size (or eval_batch_size) of this stage's block in params.yaml"
+_OUT_OF_MEMORY = {  # what a RuntimeError says, and what to do
+    "OutOfMemoryError": _SMALLER,
+    "can't allocate memory": _SMALLER,
+    "DataLoader worker (pid": "lower workers of this stage's block in params.yaml",  # the system has killed it
+}
 
 
 def stopping() -> bool:
     """Whether SIGTERM or Ctrl-C has asked this process to save its state and end."""
     return bool(_signals)
+
+
+def leave_if_asked() -> None:
+    """Raise Stopped where this process has been asked to end and has nothing to save."""
+    if stopping():
+        raise Stopped("the next run does this part again")
 
 
 def run(main: Callable[..., None]) -> None:
@@ -59,9 +70,10 @@ def run(main: Callable[..., None]) -> None:
     except MemoryError:
         sys.exit(f"error: out of memory; {_SMALLER}")
     except RuntimeError as error:
-        if type(error).__name__ != "OutOfMemoryError" and "can't allocate memory" not in str(error):
+        advice = [_OUT_OF_MEMORY[sign] for sign in _OUT_OF_MEMORY if sign in f"{type(error).__name__} {error}"]
+        if not advice:
             raise
-        sys.exit(f"error: out of memory ({str(error).splitlines()[0]}); {_SMALLER}")
+        sys.exit(f"error: out of memory ({str(error).splitlines()[0].strip()}); {advice[0]}")
     except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
         advice = "; free some space and run again, nothing is half-written" if full else ""

@@ -3,15 +3,17 @@
 from pathlib import Path
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as to_bytes
 from torch import nn
 
+from eoinas import files
 from eoinas.errors import InputError
 
 
 def save(network: nn.Module, path: Path) -> None:
-    """Write the state of ``network``; call it inside ``files.replacing`` or ``replacing_folder``."""
-    save_file({name: value.cpu().contiguous() for name, value in network.state_dict().items()}, path)
+    """Write the state of ``network``, whole or not at all."""
+    files.write_bytes(path, to_bytes({name: value.cpu().contiguous() for name, value in network.state_dict().items()}))
 
 
 def load(network: nn.Module, path: Path | str) -> None:

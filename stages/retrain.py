@@ -22,7 +22,7 @@ def main(scale: str, data: str, entry: str, runs: str) -> None:
         result = classify.train(cell, images, settings, cutout, run, f"{name}/{run}", states)
         weights.save(result.network, folder / "weights.safetensors")
         result.log.write(folder / "history.csv")
-        np.save(folder / "predictions.npy", result.predictions.numpy().astype(np.int16))
+        files.write_array(folder / "predictions.npy", result.predictions.numpy().astype(np.int16))
         files.write_json(folder / "result.json", classify.summary(result, images, imageset.source(source)))
 
     key = checkpoint.fingerprint([settings.model_dump(), genotype.plain(cell), cutout, str(device)], [source])

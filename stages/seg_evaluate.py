@@ -1,7 +1,5 @@
 """Label the validation scenes at full size and score them. Usage: python -m stages.seg_evaluate SCALE ENTRY INIT"""
 
-import numpy as np
-
 from eoinas import entries, files, params, runtime, weights
 from eoinas.data import cityscapes
 from eoinas.data.cityscapes_labels import CLASSES
@@ -20,7 +18,7 @@ def main(scale: str, entry: str, init: str) -> None:
     weights.load(network, f"results/{scale}/seg_train/{name}/weights.safetensors")
     with files.replacing_folder(f"results/{scale}/seg_evaluate/{name}") as folder:
         matrix = label_scenes.label_scenes(network.to(device), scenes, device, folder / "predictions")
-        np.save(folder / "confusion.npy", matrix)
+        files.write_array(folder / "confusion.npy", matrix)
         files.write_json(folder / "result.json", label_scenes.summary(matrix, scenes, settings.iterations))
 
 

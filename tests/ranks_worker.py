@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -80,8 +81,9 @@ def main(out: str, count: str, sync_bn: str, stop_at: str) -> None:
     if group.rank == group.world - 1 and stop_at != "never":
         batches.stop_at = (2, int(stop_at))
 
-    def evaluate(trained: torch.nn.Module, epoch: int) -> dict[str, float | int]:
+    def evaluate(trained: torch.nn.Module, epoch: int, poll: Callable[[], None]) -> dict[str, float | int]:
         trained.eval()
+        poll()
         with torch.no_grad():
             right = sum((trained(x)[0].argmax(1) == y).sum() for x, y in in_order(dataset, 3, 0, device, group))
         return {"right": int(group.sum(torch.as_tensor(right))), "epochs": epoch}

@@ -1,8 +1,12 @@
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
 
+from eoinas import runtime
+from eoinas.checkpoint import Checkpoint
 from eoinas.data.file_batches import FileBatches
 from eoinas.errors import InputError
 from eoinas.ranks import ALONE
@@ -31,8 +35,9 @@ def train(states, iterations: int = ITERATIONS, criterion=loss, evaluate=None, *
     return network, fit.fit(network, batches, criterion, rate, iterations, settings, ALONE, "small", states, evaluate)
 
 
-def evaluation(network: nn.Module, epoch: int) -> dict[str, float]:
+def evaluation(network: nn.Module, epoch: int, poll: Callable[[], None]) -> dict[str, float]:
     network.eval()
+    poll()
     return {"norm": sum(value.square().sum().item() for value in network.parameters()), "twice": 2 * epoch}
 
 
@@ -45,6 +50,21 @@ def undisturbed():
 @pytest.mark.parametrize("stops", [(1,), (3,), (4,), (8,), (2, 1, 3)])
 def test_a_resumed_training_is_the_undisturbed_one_to_the_bit(undisturbed, stops) -> None:
     network, log = interrupted(lambda states: train(states, evaluate=evaluation), stops)
+    assert same(network.state_dict(), undisturbed[0].state_dict())
+    assert log.rows == undisturbed[1].rows
+
+
+def test_a_signal_in_an_evaluation_need_not_wait_for_its_end(undisturbed, monkeypatch) -> None:
+    def signalled(network: nn.Module, epoch: int, poll: Callable[[], None]) -> dict[str, float]:
+        monkeypatch.setattr(runtime, "_signals", [15] * (epoch == 2))
+        return evaluation(network, epoch, poll)
+
+    with pytest.raises(runtime.Stopped, match="state saved"), Checkpoint("small", "a" * 64, 60.0) as states:
+        train(states, evaluate=signalled)
+    monkeypatch.setattr(runtime, "_signals", [])
+    with Checkpoint("small", "a" * 64, 60.0) as states:
+        network, log = train(states, evaluate=evaluation)
+        assert states.last.startswith("epoch 2, step 3 ")
     assert same(network.state_dict(), undisturbed[0].state_dict())
     assert log.rows == undisturbed[1].rows
 
@@ -104,7 +124,7 @@ def test_a_loss_that_is_not_a_number() -> None:
         total, items, right = loss(outputs, targets)
         return total * (float("nan") if len(steps) == 5 else 1), items, right
 
-    with pytest.raises(InputError, match=r"^small: the loss is not finite in epoch 2, step 2; lower the learning rate$"):
+    with pytest.raises(InputError, match=r"^small: the train loss is not finite in epoch 2, step 2; last good"):
         train(NoCheckpoint(), criterion=breaking)
 
 

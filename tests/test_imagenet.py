@@ -89,8 +89,15 @@ def test_errors_are_counted(data) -> None:
     scored = imagenet.Photos(data.folder, data.val, 64, training=False)
     for world in (1, 3):  # a rank counts its share; without others there is no sum
         groups = [type("Group", (ranks.Group,), {"sum": lambda self, x: x})(rank, world, 0) for rank in range(world)]
-        counts = [imagenet.count_wrong(Fixed(), scored, settings(), torch.device("cpu"), group) for group in groups]
+        numbers, device, polls = settings(eval_batch_size=3), torch.device("cpu"), []
+        counts = [
+            imagenet.count_wrong(
+                Fixed(), scored, numbers, device, group, lambda group=group, polls=polls: polls.append(group.rank)
+            )
+            for group in groups
+        ]
         assert tuple(map(sum, zip(*counts, strict=True))) == (9, 5)
+        assert polls == [rank for rank in range(world) for _ in range(10 // world // 3)]
 
 
 def test_any_network_can_be_trained_with_the_recipe(data) -> None:

@@ -10,9 +10,11 @@ import pytest
 import torch
 import yaml
 
-from eoinas import checkpoint
+from eoinas import checkpoint, runtime
+from eoinas.data import batches as batch_source
 from eoinas.data import images as image_data
 from eoinas.data import imageset
+from eoinas.errors import InputError
 from eoinas.nas import derive
 from eoinas.train import classify
 from tests import test_search as small
@@ -122,9 +124,9 @@ RETRAIN = classify.RetrainParams(
 CELL = derive.random(torch.Generator().manual_seed(0))
 
 
-def trained(states) -> classify.Result:
+def trained(states, **changes: object) -> classify.Result:
     images = image_data.standard_split(small.data(size=16), torch.device("cpu"))
-    return classify.train(CELL, images, RETRAIN, 8, 0, "small", states)
+    return classify.train(CELL, images, RETRAIN.model_copy(update=changes), 8, 0, "small", states)
 
 
 @pytest.fixture(scope="module")
@@ -140,6 +142,54 @@ def test_a_resumed_training_is_the_undisturbed_one_to_the_bit(undisturbed_traini
     assert torch.equal(found.predictions, undisturbed_training.predictions)
     assert found.wrong == undisturbed_training.wrong
     assert found.log.rows == undisturbed_training.log.rows
+
+
+@pytest.mark.parametrize("after", [1, 2])
+def test_a_signal_in_an_evaluation_need_not_wait_for_its_end(undisturbed_training, after: int, monkeypatch) -> None:
+    plain, batches = batch_source.plain, []
+
+    def signalled(*arguments):
+        for batch in plain(*arguments):
+            batches.append(1)
+            if len(batches) == after:
+                monkeypatch.setattr(runtime, "_signals", [signal.SIGTERM])
+            yield batch
+
+    changes = {"eval_batch_size": 2}  # six test images
+    monkeypatch.setattr(batch_source, "plain", signalled)
+    with pytest.raises(runtime.Stopped, match="state saved"), checkpoint.Checkpoint("small", "a" * 64, 60.0) as states:
+        trained(states, **changes)
+    assert len(batches) == after
+    monkeypatch.setattr(runtime, "_signals", [])
+    with Dying(None) as states:
+        found = trained(states, **changes)
+    assert small.same(found.network.state_dict(), undisturbed_training.network.state_dict())
+    assert found.wrong == undisturbed_training.wrong
+
+
+@pytest.mark.parametrize(("minutes", "last"), [(60.0, "none yet, the run starts over"), (EVERY_STEP, r"epoch 2, step 1 \(.+\)")])
+def test_a_loss_that_is_no_number_names_the_last_good_state_and_is_never_saved(minutes, last, monkeypatch) -> None:
+    entropy, calls = classify.F.cross_entropy, []
+
+    def spoiled(logits: torch.Tensor, targets: torch.Tensor, **keywords: object) -> torch.Tensor:
+        calls.append(1)
+        return entropy(logits, targets, **keywords) * (torch.inf if len(calls) == bad else 1)
+
+    bad = 2 * 3 + 1 + 2 + 1  # two losses a step, three steps and an evaluation, a step of the second epoch: its second step
+    monkeypatch.setattr(classify.F, "cross_entropy", spoiled)
+    message = rf"^small: the train loss is not finite in epoch 2, step 2; last good state: {last}; lower learning_rate"
+    with pytest.raises(InputError, match=message), checkpoint.Checkpoint("small", "a" * 64, minutes) as states:
+        trained(states)
+    monkeypatch.setattr(classify.F, "cross_entropy", entropy)
+    with Dying(None) as states:  # what is there to go on from is good
+        assert all(np.isfinite(row["train_loss"]) for row in trained(states).log.rows)
+
+
+def test_a_test_loss_that_is_no_number_is_named_too(monkeypatch) -> None:
+    predict = classify.predict
+    monkeypatch.setattr(classify, "predict", lambda *arguments: (predict(*arguments)[0], float("nan")))
+    with pytest.raises(InputError, match=r"^small: the test loss is not finite in epoch 1, "):
+        trained(small.NoCheckpoint())
 
 
 def test_training_follows_its_seed(undisturbed_training) -> None:

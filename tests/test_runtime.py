@@ -1,6 +1,9 @@
 import csv
+import errno
 import os
 import re
+import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -8,10 +11,11 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
-from eoinas import checkpoint, files, runtime, schedules
+from eoinas import checkpoint, files, runtime, schedules, weights
 from eoinas.errors import InputError
 from eoinas.runlog import RunLog
 
@@ -75,6 +79,8 @@ def main(scale: str, seed: str) -> None:
     if scale == "memory":
         import torch
         torch.empty(2**50)
+    if scale == "reader":
+        raise RuntimeError("DataLoader worker (pid(s) 7) exited unexpectedly")
     if scale == "folder":
         open("/")
     if scale == "signal":
@@ -120,6 +126,15 @@ def test_out_of_memory_says_what_to_lower() -> None:
     assert found.stderr.startswith("error: out of memory")
     assert "lower batch_size" in found.stderr
     assert found.stderr.count("\n") == 1
+
+
+def test_a_reader_that_the_system_killed_says_what_to_lower() -> None:
+    found = script("reader", "0")
+    assert (found.returncode, found.stderr) == (
+        1,
+        "error: out of memory (DataLoader worker (pid(s) 7) exited unexpectedly); "
+        "lower workers of this stage's block in params.yaml\n",
+    )
 
 
 def test_a_bug_keeps_its_traceback() -> None:
@@ -176,6 +191,87 @@ def test_replacing_folder_leaves_nothing_or_the_old_folder_on_an_error() -> None
     assert Path("a/b/second").read_text() == "second"
 
 
+FULL = r": needed {}, free .+; free some space and run again, nothing is half-written"
+
+
+@pytest.fixture
+def full_disk():
+    """No file may have more than 500 bytes."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (500, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def _weights(path: Path) -> None:
+    weights.save(torch.nn.Linear(100, 10), path)
+
+
+def _picture(path: Path) -> None:
+    from PIL import Image
+
+    with files.replacing(path) as temporary:
+        Image.fromarray(np.random.default_rng(0).integers(256, size=(50, 50, 3), dtype=np.uint8)).save(temporary, "png")
+
+
+WRITES = {
+    "text": (lambda path: files.write_text(path, 100 * "0123456789"), "1000 bytes"),
+    "array": (lambda path: files.write_array(path, np.arange(1000, dtype=np.int16)), r"2\.078 KiB"),
+    "weights": (_weights, r"4\.\d+ KiB"),
+    "picture": (_picture, r"more than \d+ bytes"),
+}
+
+
+@pytest.mark.parametrize("name", WRITES)
+@pytest.mark.parametrize("old", [False, True])
+def test_a_full_disk_says_how_much_was_needed_and_leaves_nothing_half_written(name: str, old: bool, full_disk) -> None:
+    write, needed = WRITES[name]
+    if old:
+        Path("out").mkdir()
+        Path("out/x").write_text("old")
+    with pytest.raises(InputError, match=rf"^out/x: File too large{FULL.format(needed)}$"):
+        write(Path("out/x"))
+    assert [(path.name, path.read_text()) for path in Path("out").iterdir()] == [("x", "old")] * old
+
+
+@pytest.mark.parametrize(
+    ("write", "named", "needed"),
+    [
+        (lambda folder: files.write_text(folder / "deep/x", 1000 * "x"), "a/b/deep/x", "1000 bytes"),
+        (lambda folder: np.savez(folder / "x.npz", np.arange(1000)), "a/b", "more than 5.. bytes"),
+        (lambda folder: shutil.copytree(ROOT / "data/genotypes", folder / "x"), "a/b", "more than .+"),
+    ],
+)
+def test_a_full_disk_leaves_no_part_of_a_folder(write, named: str, needed: str, full_disk) -> None:
+    message = rf"^{named}: File too large{FULL.format(needed)}$"
+    with pytest.raises(InputError, match=message), files.replacing_folder("a/b") as folder:
+        write(folder)
+    assert list(Path("a").iterdir()) == []
+
+
+def test_a_disk_without_any_room_says_so_too(monkeypatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    for method in ("mkdir", "write_bytes", "replace"):
+        with monkeypatch.context() as patch:
+            patch.setattr(Path, method, full)
+            with pytest.raises(InputError, match=r"^a/x: No space left on device: needed 4 bytes, free .+B; free some space"):
+                files.write_text("a/x", "text")
+
+
+def test_bytes_are_told_as_a_person_reads_them() -> None:
+    found = [files.in_units(size) for size in (0, 1023, 1024, 1536, 5 * 2**20, 3 * 2**30 + 2**29, 2**41)]
+    assert found == ["0 bytes", "1023 bytes", "1 KiB", "1.5 KiB", "5 MiB", "3.5 GiB", "2048.0 GiB"]
+
+
+def test_arrays_are_as_numpy_writes_them() -> None:
+    for array in (np.arange(7, dtype=np.int16), np.zeros((2, 3), bool), np.zeros(0)):
+        files.write_array("x.npy", array)
+        np.save("y.npy", array)
+        assert Path("x.npy").read_bytes() == Path("y.npy").read_bytes()
+
+
 def test_json_is_stable_and_refuses_nan() -> None:
     files.write_json("x.json", {"b": [1, 2.5], "a": None})
     assert Path("x.json").read_bytes() == b'{\n "b": [\n  1,\n  2.5\n ],\n "a": null\n}\n'
@@ -195,7 +291,11 @@ EVERY_OFFER = 1e-9  # minutes
 
 
 def one_state(value: int) -> dict:
-    return {"value": value, "tensor": torch.arange(3) + value}
+    return {"value": value, "tensor": torch.arange(3) + value, "epoch": value, "step": 2}
+
+
+def scratch() -> Path:
+    return Path(".scratch/stage-aaaaaaaaaaaaaaaa")
 
 
 def killed(*values: int) -> Path:
@@ -204,7 +304,7 @@ def killed(*values: int) -> Path:
         for value in values:
             states.offer(lambda value=value: one_state(value))
         raise ZeroDivisionError
-    return Path(".scratch/stage-aaaaaaaaaaaaaaaa")
+    return scratch()
 
 
 def loaded() -> dict | None:
@@ -283,6 +383,40 @@ def test_states_lie_below_dvc_root(tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("DVC_ROOT", str(tmp_path / "project"))
     with checkpoint.Checkpoint("stage", "a" * 64, 1.0):
         assert (tmp_path / "project/.scratch/stage-aaaaaaaaaaaaaaaa/lock").exists()
+
+
+def test_a_state_that_finds_no_room_leaves_those_before(full_disk, capsys) -> None:
+    large = {"epoch": 2, "step": 1, "value": 2, "tensor": torch.zeros(1000)}
+    resource.setrlimit(resource.RLIMIT_FSIZE, (3000, -1))
+    full = rf"^{re.escape(str(scratch()))}/next\.pt: File too large{FULL.format(r'[56][.0-9]* KiB')}$"
+    with pytest.raises(InputError, match=full), checkpoint.Checkpoint("stage", "a" * 64, EVERY_OFFER) as states:  # noqa: PT012
+        states.offer(lambda: one_state(1))
+        states.offer(lambda: large)
+    assert sorted(path.name for path in scratch().iterdir()) == ["lock", "newest.pt"]
+    assert loaded()["value"] == 1
+
+
+def test_the_last_good_state_is_named() -> None:
+    messages = []
+    with suppress(ZeroDivisionError), checkpoint.Checkpoint("stage", "a" * 64, EVERY_OFFER) as states:
+        assert states.last == "none yet, the run starts over"
+        assert states.load() is None
+        states.offer(lambda: one_state(3))
+        assert states.last == f"epoch 3, step 2 ({scratch()}/newest.pt)"
+        states.offer(lambda: one_state(4))
+        raise ZeroDivisionError
+    (scratch() / "newest.pt").unlink()
+    with checkpoint.Checkpoint("stage", "a" * 64, EVERY_OFFER) as states:
+        states.load()
+        assert states.last == f"epoch 3, step 2 ({scratch()}/older.pt)"
+        with pytest.raises(InputError) as caught:
+            checkpoint.check_finite([torch.tensor(1.0), torch.tensor(-torch.inf)], "search: the train", 5, states)
+        assert str(caught.value) == (
+            f"search: the train loss is not finite in epoch 5, step 2; last good state: epoch 3, step 2 ({scratch()}/older.pt); "
+            "lower learning_rate or grad_clip of this stage's block in params.yaml"
+        )
+        states.part("a", lambda part, _: messages.append(part.last))
+    assert messages == ["none yet, the run starts over"]
 
 
 def test_fingerprint_changes_with_parameters_input_bytes_and_names() -> None:

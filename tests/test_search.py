@@ -48,6 +48,8 @@ def halves(**sizes: int) -> image_data.Images:
 class NoCheckpoint:
     """A stand-in that never saves."""
 
+    last = "none yet, the run starts over"
+
     def load(self) -> None:
         return None
 
@@ -373,7 +375,7 @@ def test_a_larger_valid_half_and_an_odd_image_out_are_fine() -> None:
 
 
 def test_a_loss_that_is_no_number_names_epoch_and_step() -> None:
-    with pytest.raises(InputError, match=r"small: the train loss is not finite in epoch 1, step 2; lower search.learning_rate"):
+    with pytest.raises(InputError, match=r"small: the train loss is not finite in epoch 1, step 2; last good state: none yet"):
         run(learning_rate=1e30, grad_clip=1e30)
 
 

@@ -95,7 +95,9 @@ def download(folder: Path | str, name: Name) -> None:
             for path in (temporary / official.base_folder).iterdir():
                 path.rename(temporary / path.name)
             (temporary / official.base_folder).rmdir()
-    except Exception as error:  # the network, the server, the disk, the archive: each has its own family of exceptions
+    except InputError:  # the disk is full
+        raise
+    except Exception as error:  # the network, the server, the archive: each has its own family of exceptions
         reason = " ".join(str(error).split()) or type(error).__name__
         raise InputError(f"{official.url}: download failed ({reason}); unpack it by hand into {base}") from None
     finally:

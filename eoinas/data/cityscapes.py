@@ -101,6 +101,8 @@ def load(scale: str) -> Scenes:
         raise InputError(f"{folder / 'meta.json'}: not a description of scenes; delete the folder and prepare the data again")
     root = folder if meta["source"] == "drawn" else raw_folder(settings)
     scenes = Scenes(root, tuple(read_manifest(folder / "manifest.csv", meta["listing_sha256"])), meta)
+    if meta["counts"] != {split: len(scenes.split(split)) for split in SPLITS}:
+        raise InputError(f"{folder / 'meta.json'}: not the counts of the manifest; delete the folder and prepare the data again")
     for pair in scenes.pairs:
         for path, size in ((scenes.root / pair.image, pair.image_bytes), (scenes.root / pair.label, pair.label_bytes)):
             _check_size(path, size)
@@ -200,8 +202,9 @@ def read_manifest(path: Path, sha256: str) -> list[Pair]:
     """The pairs that a manifest with this hash lists.
 
     Raises:
-        InputError: it is missing or another one.
+        InputError: it is missing or another one, or a path leaves the data's folder.
     """
+    other = f"{path}: not the listing that meta.json beside it describes; delete the folder and prepare the data again"
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -211,8 +214,13 @@ def read_manifest(path: Path, sha256: str) -> list[Pair]:
     except UnicodeDecodeError:
         text = ""
     if hashlib.sha256(text.encode()).hexdigest() != sha256:
-        raise InputError(
-            f"{path}: not the listing that meta.json beside it describes; delete the folder and prepare the data again"
-        )
+        raise InputError(other)
     rows = csv.DictReader(io.StringIO(text))
-    return [Pair(row["split"], row["image"], row["label"], *(int(row[name]) for name in Pair._fields[3:])) for row in rows]
+    try:
+        pairs = [Pair(row["split"], row["image"], row["label"], *(int(row[name]) for name in Pair._fields[3:])) for row in rows]
+    except (KeyError, TypeError, ValueError, csv.Error):
+        raise InputError(other) from None
+    for name in (name for pair in pairs for name in (pair.image, pair.label)):
+        if {"", ".."} & {*name.split("/")} or "\0" in name:
+            raise InputError(other)
+    return pairs

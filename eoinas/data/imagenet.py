@@ -112,20 +112,31 @@ def read(folder: Path, raw: Path) -> Listing:
     path = folder / MANIFEST
     if not path.is_file() or files.sha256(path) != meta.sha256:
         raise InputError(f"{path}: not the file that {META} was written for; {_AGAIN}")
-    rows = {split: ([], [], []) for split in SPLITS}
-    with open(path, encoding="utf-8", newline="") as file:
-        lines = csv.reader(file)
-        next(lines)
-        for name, label, _width, _height, size in lines:
-            parts = name.split("/")
-            if len(parts) != 3 or parts[0] not in SPLITS or not 0 <= int(label) < len(meta.classes) or {"..", "."} & {*parts}:
-                raise InputError(f"{path}: line {lines.line_num}: '{name}' is no image of a class; {_AGAIN}")
-            for column, value in zip(rows[parts[0]], (name, int(label), int(size)), strict=True):
-                column.append(value)
+    rows = _rows(path, len(meta.classes))
     splits = [Split(*(np.array(column) for column in rows[split])) for split in SPLITS]
     if [len(split.paths) for split in splits] != [meta.counts.get(split) for split in SPLITS]:
         raise InputError(f"{path}: not as many images as {META} says; {_AGAIN}")
     return Listing(folder / IMAGES if meta.source == "digits" else raw, meta.source, tuple(meta.classes), *splits)
+
+
+def _rows(path: Path, classes: int) -> dict[str, tuple[list[str], list[int], list[int]]]:
+    """Paths, labels and sizes of each split of a manifest."""
+    rows = {split: ([], [], []) for split in SPLITS}
+    with open(path, encoding="utf-8", newline="") as file:
+        lines = csv.reader(file)
+        try:
+            next(lines, None)
+            for line in lines:
+                name, label, size = line[0], int(line[1]), int(line[4])
+                parts = name.split("/")
+                inside = len(parts) == 3 and parts[0] in SPLITS and not {"..", "."} & {*parts} and "\0" not in name
+                if not inside or not 0 <= label < classes:
+                    raise InputError(f"{path}: line {lines.line_num}: '{name}' is no image of a class; {_AGAIN}")
+                for column, value in zip(rows[parts[0]], (name, label, size), strict=True):
+                    column.append(value)
+        except (IndexError, ValueError, csv.Error):
+            raise InputError(f"{path}: line {lines.line_num}: not a line of a manifest; {_AGAIN}") from None
+    return rows
 
 
 def check_files(listing: Listing) -> None:

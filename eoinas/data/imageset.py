@@ -97,7 +97,7 @@ def save(folder: Path | str, imageset: ImageSet, source: str) -> None:
     with files.replacing_folder(folder) as temporary:
         for split in ("train", "test"):
             for kind in ("images", "labels"):
-                np.save(temporary / f"{split}_{kind}.npy", getattr(imageset, f"{split}_{kind}"), allow_pickle=False)
+                files.write_array(temporary / f"{split}_{kind}.npy", getattr(imageset, f"{split}_{kind}"))
         files.write_json(temporary / META, meta.model_dump())
 
 

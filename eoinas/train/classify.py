@@ -11,10 +11,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from eoinas import optim, params, runtime, schedules
-from eoinas.checkpoint import Checkpoint
+from eoinas.checkpoint import Checkpoint, check_finite
 from eoinas.data.batches import TrainBatches
 from eoinas.data.images import Images
-from eoinas.errors import InputError
 from eoinas.genotype import NODES, Genotype
 from eoinas.models.cifar import NetworkCIFAR
 from eoinas.runlog import RunLog
@@ -97,10 +96,12 @@ def train(
         return network(inputs.contiguous(memory_format=layout))[0]
 
     def state() -> dict:
+        check_finite(losses, f"{title}: the train", epoch, checkpoint)
         return {
             "network": network.state_dict(),
             "optimizer": optimizer.state_dict(),
             "epoch": epoch,
+            "step": len(losses),
             "losses": [value.cpu() for value in losses],
             "correct": [value.cpu() for value in correct],
             "wrong": wrong,
@@ -129,17 +130,16 @@ def train(
             correct.append((logits.detach().argmax(1) == targets).float().mean())
             log.step({"loss": losses[-1], "accuracy": correct[-1]})
             checkpoint.offer(state)
-        train_loss, train_accuracy = _mean(losses), _mean(correct)
-        if not torch.isfinite(torch.tensor(train_loss)):
-            raise InputError(f"{title}: the train loss is not finite in epoch {epoch}; lower retrain.learning_rate")
-        predictions, test_loss = predict(forward, network, images, settings.eval_batch_size)
+        check_finite(losses, f"{title}: the train", epoch, checkpoint)
+        predictions, test_loss = predict(forward, network, images, settings.eval_batch_size, lambda: checkpoint.offer(state))
+        check_finite([test_loss], f"{title}: the test", epoch, checkpoint)
         wrong.append(int((predictions != images.labels[images.test.to(device)].cpu()).sum()))
         log.epoch(
             epoch=epoch,
             learning_rate=rate,
             drop_path=drop,
-            train_loss=train_loss,
-            train_accuracy=train_accuracy,
+            train_loss=_mean(losses),
+            train_accuracy=_mean(correct),
             test_loss=test_loss,
             test_error=wrong[-1] / len(images.test),
         )

@@ -13,7 +13,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from eoinas import optim, params, ranks
-from eoinas.errors import InputError
+from eoinas.checkpoint import check_finite
 from eoinas.ranks import Group
 from eoinas.runlog import RunLog
 
@@ -47,6 +47,9 @@ class Batches(Protocol):
 class States(Protocol):
     """``ranks.SharedCheckpoint`` or, on one rank, ``checkpoint.Checkpoint``."""
 
+    @property
+    def last(self) -> str: ...
+
     def load(self) -> dict | None: ...
 
     def offer(self, state: Callable[[], dict]) -> None: ...
@@ -54,7 +57,7 @@ class States(Protocol):
 
 # (outputs, targets) to the sum of the losses over this rank's items, the number of items, the number of items that are right
 Loss = Callable[[object, Tensor], tuple[Tensor, Tensor | int, Tensor | int]]
-Evaluate = Callable[[nn.Module, int], dict[str, float | int]]
+Evaluate = Callable[[nn.Module, int, Callable[[], None]], dict[str, float | int]]
 
 
 def fit(
@@ -76,8 +79,9 @@ def fit(
         loss: an item is what the mean is taken over: an image, or a pixel that has a label.
         rate: of an epoch (from 1) and an iteration (from 0, of the whole training), the learning rate.
         iterations: steps in all; the last epoch may be cut short.
-        evaluate: called on every rank after each epoch; what it returns goes to the history. It may leave the network in
-            evaluation mode.
+        evaluate: called on every rank after each epoch with the network, the epoch and what it is to call now and then, equally
+            often on every rank, so that a signal need not wait for its end; what it returns goes to the history. It may leave
+            the network in evaluation mode.
 
     Returns:
         The log; a row has epoch, learning_rate (of the last step), train_loss, train_accuracy and what ``evaluate`` returned.
@@ -101,13 +105,17 @@ def fit(
         first, sums = saved["epoch"], list(saved["sums"])
         log.restore(saved["rows"], saved["seconds"], len(sums))
 
+    def check_losses() -> None:
+        check_finite((values[0] for values in sums), f"{title}: the train", epoch, checkpoint)
+
     def state() -> dict:
-        _check_finite(sums, title, epoch)
+        check_losses()
         return {
             "network": network.state_dict(),
             "optimizer": optimizer.state_dict(),
             "scaler": scaler.state_dict(),
             "epoch": epoch,
+            "step": len(sums),
             "sums": [values.cpu() for values in sums],
             "rows": log.rows,
             "seconds": log.seconds,
@@ -133,12 +141,12 @@ def fit(
             scaler.update()
             log.step({"loss": sums[-1][0] / sums[-1][1], "accuracy": sums[-1][2] / sums[-1][1]})
             checkpoint.offer(state)
-        _check_finite(sums, title, epoch)
+        check_losses()
         loss_sum, items, right = torch.stack([values.cpu() for values in sums]).sum(0).tolist()
         row = {"train_loss": loss_sum / max(items, 1), "train_accuracy": right / max(items, 1)}
         if evaluate:
             _share_buffers(network, group)
-            row |= evaluate(network, epoch)
+            row |= evaluate(network, epoch, lambda: checkpoint.offer(state))
         log.epoch(epoch=epoch, learning_rate=rate(epoch, min(epoch * batches.steps, iterations) - 1), **row)
         sums = []
     log.close()
@@ -175,10 +183,3 @@ def _share_buffers(network: nn.Module, group: Group) -> None:
 
 def _double(value: Tensor | int, device: torch.device) -> Tensor:
     return torch.as_tensor(value, device=device).detach().double()
-
-
-def _check_finite(sums: list[Tensor], title: str, epoch: int) -> None:
-    """Raise InputError where a loss of this epoch is NaN or infinite."""
-    bad = (~torch.stack([values[0].cpu() for values in sums]).isfinite()).nonzero()
-    if len(bad):
-        raise InputError(f"{title}: the loss is not finite in epoch {epoch}, step {int(bad[0]) + 1}; lower the learning rate")

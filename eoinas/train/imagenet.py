@@ -3,6 +3,7 @@
 Shapes: B images, K classes.
 """
 
+from collections.abc import Callable
 from typing import Annotated
 
 import torch
@@ -80,8 +81,8 @@ def train(network: nn.Module, settings: RecipeParams, data: Listing, group: Grou
             total = total + settings.auxiliary_weight * cross_entropy(auxiliary, targets, settings.label_smoothing)
         return total, len(targets), (logits.argmax(1) == targets).sum()
 
-    def evaluate(network: nn.Module, _epoch: int) -> dict[str, float | int]:
-        top1, top5 = count_wrong(network, scored, settings, device, group)
+    def evaluate(network: nn.Module, _epoch: int, poll: Callable[[], None]) -> dict[str, float | int]:
+        top1, top5 = count_wrong(network, scored, settings, device, group, poll)
         images = len(scored)
         return {"wrong_top1": top1, "wrong_top5": top5, "error_top1": top1 / images, "error_top5": top5 / images}
 
@@ -99,16 +100,28 @@ def cross_entropy(logits: Tensor, targets: Tensor, label_smoothing: float) -> Te
 
 @torch.no_grad()
 def count_wrong(
-    network: nn.Module, photos: Photos, settings: RecipeParams, device: torch.device, group: Group
+    network: nn.Module,
+    photos: Photos,
+    settings: RecipeParams,
+    device: torch.device,
+    group: Group,
+    poll: Callable[[], None] = runtime.leave_if_asked,
 ) -> tuple[int, int]:
-    """Images whose class is not the first, and not among the first five, of what ``network`` says; the ranks share the work."""
+    """Images whose class is not the first, and not among the first five, of what ``network`` says; the ranks share the work.
+
+    Args:
+        poll: called after every batch that all ranks have.
+    """
     network.eval()
+    shared = len(photos) // group.world // settings.eval_batch_size
     wrong = torch.zeros(2, dtype=torch.int64, device=device)
-    for inputs, targets in in_order(photos, settings.eval_batch_size, settings.workers, device, group):
+    for number, (inputs, targets) in enumerate(in_order(photos, settings.eval_batch_size, settings.workers, device, group)):
         with fit.autocast(settings, device):
             logits, _ = network(inputs.contiguous(memory_format=fit.layout(settings)))
         hits = logits.topk(min(5, logits.shape[1])).indices == targets[:, None]  # [B, 5]
         wrong += torch.stack([(~hits[:, 0]).sum(), (~hits.any(1)).sum()])
+        if number < shared:
+            poll()
     return tuple(group.sum(wrong).tolist())
 
 

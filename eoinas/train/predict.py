@@ -6,13 +6,24 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from eoinas import runtime
 from eoinas.data import batches
 from eoinas.data.images import Images
 
 
 @torch.no_grad()
-def predict(forward: Callable[[Tensor], Tensor], network: nn.Module, images: Images, batch_size: int) -> tuple[Tensor, float]:
-    """Predictions int64 [T] and mean loss of ``forward``: [B, 3, H, W] -> logits [B, K], with ``network`` in evaluation mode."""
+def predict(
+    forward: Callable[[Tensor], Tensor],
+    network: nn.Module,
+    images: Images,
+    batch_size: int,
+    poll: Callable[[], None] = runtime.leave_if_asked,
+) -> tuple[Tensor, float]:
+    """Predictions int64 [T] and mean loss of ``forward``: [B, 3, H, W] -> logits [B, K], with ``network`` in evaluation mode.
+
+    Args:
+        poll: called after every batch, so that a signal need not wait for the last.
+    """
     network.eval()
     predicted, losses = [], []
     data = images.data
@@ -20,4 +31,5 @@ def predict(forward: Callable[[Tensor], Tensor], network: nn.Module, images: Ima
         logits = forward(inputs)
         predicted.append(logits.argmax(1))
         losses.append(F.cross_entropy(logits, targets, reduction="sum"))
+        poll()
     return torch.cat(predicted).cpu(), torch.stack(losses).sum().item() / len(images.test)

@@ -13,8 +13,7 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from eoinas import optim, params, runtime, schedules
-from eoinas.checkpoint import Checkpoint
-from eoinas.errors import InputError
+from eoinas.checkpoint import Checkpoint, check_finite
 from eoinas.genotype import CELLS, EDGES, OPERATIONS, ZERO
 from eoinas.models.supernet import Path, mixture_path, sampled_path
 from eoinas.nas import gumbel, importance, markov, pruning, tally
@@ -236,11 +235,13 @@ def search(
         log.restore(saved["rows"], saved["seconds"], epoch_log.steps)
 
     def state() -> dict:
+        epoch_log.check_finite(title, checkpoint)
         return {
             "network": network.state_dict(),
             "optimizer": optimizer.state_dict(),
             "architecture": architecture.state(),
             "epoch": epoch_log.epoch,
+            "step": epoch_log.steps,
             "epoch_log": epoch_log.state(),
             "trace": trace.state(),
             "rows": log.rows,
@@ -266,7 +267,7 @@ def search(
                 epoch_log.valid(index, *alpha_step(task, architecture, path, epoch, step, settings.grad_clip))
             log.step(epoch_log.last())
             checkpoint.offer(state)
-        epoch_log.check_finite(title)
+        epoch_log.check_finite(title, checkpoint)
         architecture.tally = epoch_log.add_to(architecture.tally)  # Alg. 1 line 5
         live = architecture.alive.sum(-1).double().mean().item()
         undrawn = architecture.undrawn() if joint else None  # choice D8
@@ -350,14 +351,10 @@ class EpochLog:
         values = self._lists[name]
         return torch.stack([value.cpu() for value in values]).double() if values else torch.empty(0, dtype=torch.float64)
 
-    def check_finite(self, title: str) -> None:
+    def check_finite(self, title: str, states: Checkpoint) -> None:
         """Raise InputError where a loss of this epoch is NaN or infinite."""
         for kind in ("train", "valid"):
-            bad = (~self._values(f"{kind}_loss").isfinite()).nonzero()
-            if len(bad):
-                step = int(bad[0]) + 1
-                where = f"{title}: the {kind} loss is not finite in epoch {self.epoch}, step {step}"
-                raise InputError(f"{where}; lower search.learning_rate or search.grad_clip")
+            check_finite(self._lists[f"{kind}_loss"], f"{title}: the {kind}", self.epoch, states)
 
     def add_to(self, sums: tally.Tally) -> tally.Tally:
         """Algorithm 1 line 5: A and E take up this epoch."""
