@@ -15,7 +15,7 @@ test: $(VENV)/dev  ## the tests, minutes
 test-slow: $(VENV)/dev  ## the tests that take long
 	python -m pytest -m slow
 
-faults: $(VENV)/dev  ## kill every training stage again and again and compare; about half an hour
+faults: $(VENV)/dev  ## kill every training stage again and again and compare; one to two hours
 	python -m tests.faults
 
 doctor: $(VENV)/run  ## whether the scale of params.yaml can run here
