@@ -86,3 +86,28 @@ def test_receptive_field(name: str, reach: int) -> None:
 def test_unknown_name() -> None:
     with pytest.raises(InputError, match=r"unknown operation 'conv_7x7'.*sep_conv_3x3"):
         ops.build("conv_7x7", 4, 1, True, False)
+
+
+@pytest.mark.parametrize("kernel", [3, 5])
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("sides", [(1, 1), (2, 3), (4, 4), (7, 9), (16, 16), (13, 8)])
+def test_the_dilated_convolution_by_parts_is_the_dilated_convolution(kernel: int, stride: int, sides: tuple[int, int]) -> None:
+    torch.manual_seed(0)
+    conv = nn.Conv2d(3, 3, kernel, stride, 2 * (kernel // 2), 2, groups=3, bias=False).double()
+    x = torch.randn(2, 3, *sides, dtype=torch.float64).to(memory_format=torch.channels_last).requires_grad_()
+    whole, parts = conv(x), ops.dilated(x, conv)
+    torch.testing.assert_close(parts, whole, rtol=1e-12, atol=1e-12)
+    weight = torch.randn_like(whole)
+    found, expected = (torch.autograd.grad((y * weight).sum(), (x, conv.weight)) for y in (parts, whole))
+    torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("layout", [torch.channels_last, torch.contiguous_format])
+def test_nodes_get_whole_gradients(layout: torch.memory_format) -> None:
+    nodes = [torch.randn(2, 4, 3, 3).to(memory_format=layout).requires_grad_() for _ in range(4)]
+    joined = ops.concatenate(nodes)
+    weight = torch.randn(2, 16, 3, 3).to(memory_format=layout)
+    (joined * weight).sum().backward()
+    for node, part in zip(nodes, weight.chunk(4, 1), strict=True):
+        assert torch.equal(node.grad, part)
+    assert torch.equal(joined, torch.cat(nodes, 1))
