@@ -23,6 +23,7 @@ from eoinas.models.seg_cells import plan
 from eoinas.models.seg_stem import SegStem
 
 CLIP = 5.0  # norm of the gradients, of w and of alpha
+MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)  # of CIFAR-10's channels
 
 
 class ReLUConvBN(nn.Module):
@@ -337,7 +338,7 @@ class PilImages(torch.utils.data.Dataset):
                 transforms.RandomCrop(images.shape[1], padding),
                 transforms.RandomHorizontalFlip(),
                 transforms.ToTensor(),
-                transforms.Normalize((0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)),
+                transforms.Normalize(MEAN, STD),
             ]
         )
 

@@ -93,18 +93,24 @@ def peak_memory(module: str, *case: str) -> float:
     return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()[-1])
 
 
-def print_growth(make: Callable[[], Work], turns: int = 2) -> None:
+def print_growth(make: Callable[[], Work], turns: int) -> None:
     """Run a work and print how far the peak of the resident memory rose above what the process had with its imports, in MB."""
-    before = _resident()
+    before = resident()
     work = make()
     for turn in range(turns):
         work(turn)
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 - before)
+    print(peak() - before)
 
 
-def _resident() -> float:
+def resident() -> float:
+    """Memory of this process now, in MB."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * resource.getpagesize() / 2**20
+
+
+def peak() -> float:
+    """The most that this process has had in memory, in MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 class Target(NamedTuple):
@@ -176,7 +182,7 @@ def machine() -> dict[str, object]:
         "cores": len(os.sched_getaffinity(0)),
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
-        "load before or after": round(os.getloadavg()[0], 1),
+        "load of the machine at the end": round(os.getloadavg()[0], 1),
     }
 
 
