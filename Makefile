@@ -4,7 +4,7 @@ VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
 
-.PHONY: repro test test-slow faults doctor lint clean
+.PHONY: repro test test-slow faults bench doctor lint clean
 
 repro: $(VENV)/run  ## the whole graph at the scale of params.yaml
 	dvc --wait-for-lock repro
@@ -17,6 +17,12 @@ test-slow: $(VENV)/dev  ## the tests that take long
 
 faults: $(VENV)/dev  ## kill every training stage again and again and compare; one to two hours
 	python -m tests.faults
+
+# In this order, for the last writes up what the others found.
+BENCHMARKS := search_step seg_search_step retrain_step data_path checkpoint_cost demo_time growth report
+
+bench: $(VENV)/run  ## every speed claim measured, to reports/performance; under 20 minutes, on a quiet machine
+	set -e; for name in $(BENCHMARKS); do python -m benchmarks.$$name; done
 
 doctor: $(VENV)/run  ## whether the scale of params.yaml can run here
 	python -m eoinas.doctor

@@ -1,0 +1,155 @@
+"""The plain references compute what the project computes, and the steps never wait for the device."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from benchmarks import reference, retrain_step, search_step, timing
+from benchmarks.search_step import Case
+from eoinas.data import augment
+from eoinas.models.supernet import mixture_path
+from eoinas.train import search
+
+SMALL = Case(C=4, cells=3, batch=4, size=16)
+NCHW, LAST = torch.contiguous_format, torch.channels_last
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    """Networks as small as these gain nothing from a second one."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.mark.parametrize("live", [8, 2])
+@pytest.mark.parametrize(
+    # In float32 the kernels of one layout: others round otherwise, and a ReLU near 0 then opens or not.
+    ("dtype", "layout", "bound"),
+    [(torch.float32, NCHW, 1e-5), (torch.float64, LAST, 1e-12)],
+    ids=["float32", "float64"],
+)
+def test_fast_and_plain_path_agree(live: int, dtype: torch.dtype, layout: torch.memory_format, bound: float) -> None:
+    found = search_step.networks(SMALL, dtype)
+    for turn in range(live):  # every live operation on every edge
+        plain = search_step.gradients(found, live, turn, True, NCHW)
+        fast = search_step.gradients(found, live, turn, False, layout)
+        assert max(fast.difference(plain)) < bound, turn
+
+
+def test_soft_sum_is_the_mixture_of_all_operations() -> None:
+    found, living = search_step.networks(SMALL, torch.float64), search_step.alive(5)
+    inputs, targets = found.batches[0]
+    alpha = torch.randn(search.SHAPE, dtype=torch.float64, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    losses = [
+        found.loss(search_step.run_plain(found.plain, inputs, alpha, living, None), targets),
+        found.loss(found.fast(inputs, mixture_path(reference.soft_weights(alpha, living), living)), targets),
+    ]
+    for first, second in zip(*(torch.autograd.grad(loss, alpha) for loss in losses), strict=True):
+        assert torch.allclose(first, second, rtol=1e-10, atol=1e-14)
+    assert torch.allclose(*losses, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "case",
+    [retrain_step.Case("cifar", 4, 5, 10, 16, 3), retrain_step.Case("imagenet", 4, 3, 7, 128, 2)],
+    ids=lambda case: case.stem,
+)
+def test_plain_networks_of_the_training_agree(case: retrain_step.Case) -> None:
+    assert max(retrain_step.agreement(case, torch.float64).values()) < 1e-10
+
+
+def test_draws_take_every_live_operation_once_on_every_edge() -> None:
+    living = search_step.alive(4)
+    counts = torch.zeros(search.SHAPE, dtype=torch.int64)
+    for turn in range(4):
+        index, _ = reference.hard_weights(torch.zeros(search.SHAPE), living, search_step.draw(living, turn), 5.0)
+        counts.scatter_add_(-1, index[..., None], torch.ones_like(counts))
+    assert torch.equal(counts, living.long())
+
+
+def test_pil_transforms_normalise_as_the_batches_do() -> None:
+    image = np.random.default_rng(0).integers(256, size=(1, 32, 32, 3), dtype=np.uint8)
+    found, _ = reference.PilImages(image, [0], padding=0, cutout=0)[0]
+    mean, std = reference.MEAN, reference.STD
+    expected = augment.normalise(torch.from_numpy(image).permute(0, 3, 1, 2), mean, std)[0]
+    assert any(torch.allclose(found, candidate, atol=1e-6) for candidate in (expected, expected.flip(2)))
+    cut, _ = reference.PilImages(image, [0], padding=4, cutout=16)[0]
+    assert 64 <= int((cut == 0).all(0).sum()) <= 256  # a quarter of the square at least
+
+
+class HostReads(TorchDispatchMode):
+    """The tensors whose values were asked for, or that decided a shape; on a GPU each would wait for the device."""
+
+    READS = ("_local_scalar_dense", "nonzero", "masked_select", "equal", "is_nonzero", "unique")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[torch.Tensor] = []
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        if function.__name__.partition(".")[0] in self.READS:
+            self.found.append(args[0])
+        return function(*args, **(kwargs or {}))
+
+
+def parts() -> tuple[search.Task, torch.optim.Optimizer, search.Architecture]:
+    found = search_step.networks(SMALL)
+    train, valid = (search_step.Fixed(batch) for batch in found.batches)
+    task = search.Task(found.fast, found.fast, train, valid, found.loss, found.score)
+    optimizer = torch.optim.SGD(found.fast.parameters(), 0.025, 0.9, weight_decay=3e-4)
+    generator = torch.Generator().manual_seed(0)
+    return task, optimizer, search.Architecture(search_step.settings(), search.VARIANTS["eoinas"], 0.5, generator)
+
+
+def test_steps_read_no_value_of_the_network() -> None:
+    task, optimizer, architecture = parts()
+    index, h = architecture.draw(search_step.draw(architecture.alive, 0), 5.0)
+    for _ in range(2):  # the first makes the optimizers' states
+        with HostReads() as reads:
+            search.weight_step(task, optimizer, architecture.path(index, h, search_step.CPU, False), 1, 0, 5.0)
+            search.alpha_step(task, architecture, architecture.path(index, h, search_step.CPU, True), 1, 0, 5.0)
+        h = architecture.draw(search_step.draw(architecture.alive, 0), 5.0)[1]
+        # Adam counts its steps in a tensor on the CPU, where alpha lives.
+        counts = {id(state["step"]) for state in architecture.optimizer.state.values()}
+        assert not [tensor for tensor in reads.found if id(tensor) not in counts]
+
+
+def test_weight_step_runs_where_no_value_can_be_read() -> None:
+    """Reading a tensor of the meta device is an error. Of the alpha step alpha's gradient goes to the host, for the next draw."""
+    task, _, architecture = parts()
+    network = task.network.to("meta")
+    batch = tuple(part.to("meta") for part in task.train.get(1, 0))
+    task = task._replace(train=search_step.Fixed(batch))
+    optimizer = torch.optim.SGD(network.parameters(), 0.025, 0.9, weight_decay=3e-4)
+    index, h = architecture.draw(search_step.draw(architecture.alive, 0), 5.0)
+    loss, accuracy = search.weight_step(task, optimizer, architecture.path(index, h, torch.device("meta"), False), 1, 0, 5.0)
+    assert loss.is_meta
+    assert accuracy.is_meta
+
+
+def test_works_take_turns_and_the_first_is_not_counted() -> None:
+    order: list[str] = []
+    times = timing.interleave({name: lambda turn, name=name: order.append(f"{name}{turn}") for name in "ab"}, 3, {"b": 1})
+    assert order == ["a0", "b0", "a1", "b1", "a2", "a3"]
+    assert [len(seconds) for seconds in times.values()] == [3, 1]
+
+
+def test_report_says_what_is_met_and_what_is_missed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(timing, "OUT", tmp_path)
+    report = timing.Report("name", "Title", batch=3)
+    report.row(version="fast", seconds=1.23456)
+    report.target("fast enough", timing.spread([1.0, 2.0, 3.0]), 2.0)
+    report.target("small enough", timing.spread([5.0]), 2.0, False, "MB")
+    report.write()
+    value = json.loads((tmp_path / "name.json").read_text())
+    assert [target["met"] for target in value["targets"]] == [True, False]
+    text = timing.markdown(value)
+    assert "| fast | 1.23 |" in text
+    assert "| fast enough | >= 2 x | 2 (1.5 to 2.5) | 3 | met |" in text
+    assert "| small enough | <= 2 MB | 5 (5 to 5) | 1 | **missed** |" in text
