@@ -81,6 +81,7 @@ def reproducible(on: bool) -> Iterator[None]:
     """Deterministic operators as in the stages, or torch's defaults, which the plain references run with."""
     before = torch.get_deterministic_debug_mode()
     torch.set_deterministic_debug_mode("error" if on else "default")
+    torch.utils.deterministic.fill_uninitialized_memory = False  # as runtime.device has it
     try:
         yield
     finally:
