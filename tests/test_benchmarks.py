@@ -1,6 +1,8 @@
 """The plain references compute what the project computes, and the steps never wait for the device."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -138,6 +140,13 @@ def test_works_take_turns_and_the_first_is_not_counted() -> None:
     times = timing.interleave({name: lambda turn, name=name: order.append(f"{name}{turn}") for name in "ab"}, 3, {"b": 1})
     assert order == ["a0", "b0", "a1", "b1", "a2", "a3"]
     assert [len(seconds) for seconds in times.values()] == [3, 1]
+
+
+def test_peak_memory_is_the_fresh_process_s_own() -> None:
+    ballast = bytearray(b"x" * (600 << 20))  # of this process, which the one that is started must not count
+    code = "from benchmarks import timing; print(timing.peak())"
+    found = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+    assert float(found) < len(ballast) / 2**20 < timing.peak()
 
 
 def test_report_says_what_is_met_and_what_is_missed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
