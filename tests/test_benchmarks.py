@@ -21,15 +21,6 @@ SMALL = Case(C=4, cells=3, batch=4, size=16)
 NCHW, LAST = torch.contiguous_format, torch.channels_last
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """Networks as small as these gain nothing from a second one."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 @pytest.mark.parametrize("live", [8, 2])
 @pytest.mark.parametrize(
     # In float32 the kernels of one layout: others round otherwise, and a ReLU near 0 then opens or not.

@@ -91,14 +91,6 @@ def retraining_losses() -> dict[str, list[float]]:
     return found
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 CASES = {
     "search sampled": lambda: search_losses("sampled"),
     "search mixture": lambda: search_losses("mixture"),

@@ -48,14 +48,6 @@ def in_an_empty_folder(tmp_path, monkeypatch):
     monkeypatch.delenv("DVC_ROOT", raising=False)
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def interrupted(work, stops: tuple[int, ...]):
     """What ``work(states)`` gives after it was killed after ``stops[0]`` steps, again ``stops[1]`` later, and so on."""
     for last in stops:

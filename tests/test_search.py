@@ -76,15 +76,6 @@ def usual() -> tuple[dict[str, torch.Tensor], search.Result]:
     return run()
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """Networks as small as these gain nothing from a second one."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def test_seven_prunes_leave_one_operation_an_edge(usual) -> None:
     trace = usual[1].trace
     assert trace["prune_epochs"].tolist() == [2, 3, 4, 5, 6, 7, 8]

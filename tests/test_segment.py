@@ -53,14 +53,6 @@ def scenes(tmp_path_factory) -> cityscapes.Scenes:
     return cityscapes.Scenes(folder, tuple(cityscapes.read_manifest(folder / "manifest.csv", meta["listing_sha256"])), meta)
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def train(scenes: cityscapes.Scenes, states: object = None, **changes: object) -> tuple[dict, list[dict]]:
     """State and history of a small training."""
     network, log = segment.train(

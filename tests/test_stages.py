@@ -53,14 +53,6 @@ def run(stage: str, *arguments: str) -> None:
     importlib.import_module(f"stages.{stage}").main(*arguments)
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory) -> Path:
     """A project in which the whole classification half ran, once."""

@@ -15,15 +15,6 @@ SKIP = OPERATIONS.index("skip_connect")
 SHAPE = (len(CELLS), len(EDGES), len(OPERATIONS))
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """Networks as small as these gain nothing from a second one."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def supernet(C: int = 2, layers: int = 3, pool_bn: bool = True) -> SupernetCIFAR:
     torch.manual_seed(0)
     return SupernetCIFAR(C, layers, 5, pool_bn)
