@@ -90,9 +90,9 @@ def rows(scale: str) -> list[Row]:
     found = []
     with torch.device("meta"), torch.no_grad():
         cost = searching(*supernet(search_cifar.build(search, 10), 32), search, CIFAR // 2)
-        found.append(Row("search", *cost, 3 * len(top.search_seeds)))
+        found.append(Row("search", *cost, 3 * len(top.seeds)))
         for name, settings, images, test, count in (
-            ("random_cells", derive.short, CIFAR // 2, CIFAR // 2, len(top.search_seeds)),
+            ("random_cells", derive.short, CIFAR // 2, CIFAR // 2, len(top.seeds)),
             ("retrain_cifar10", retrain, CIFAR, CIFAR_TEST, len(top.entries.cifar10) * len(top.runs)),
             ("retrain_cifar100", retrain, CIFAR, CIFAR_TEST, len(top.entries.cifar100) * len(top.runs)),
             ("standalone", alone, CIFAR, CIFAR_TEST, len(OPERATIONS) * len(alone.runs)),

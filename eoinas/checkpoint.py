@@ -26,6 +26,7 @@ from eoinas.errors import InputError
 
 _DIGEST = hashlib.sha256().digest_size
 _DONE = "done"
+TIMING = "timing.json"
 
 
 def fingerprint(parameters: object, inputs: Iterable[Path | str]) -> str:
@@ -117,12 +118,22 @@ class Checkpoint:
             shutil.rmtree(states._folder, ignore_errors=True)
         return done
 
-    def parts(self, out: Path | str, works: Mapping[str, Callable[["Checkpoint", Path], None]]) -> None:
-        """Do every part in turn, then write ``out``, a folder with a folder for each."""
+    def parts(
+        self, out: Path | str, works: Mapping[str, Callable[["Checkpoint", Path], None]], timing: Path | str | None = None
+    ) -> None:
+        """Do every part in turn, then write ``out``, a folder with a folder for each.
+
+        Args:
+            timing: a folder for the parts' files TIMING, which differ from run to run; as a file ``<part>.json`` each.
+        """
         done = {name: self.part(name, work) for name, work in works.items()}
         with files.replacing_folder(out) as folder:
             for name, part in done.items():
-                shutil.copytree(part, folder / name)
+                shutil.copytree(part, folder / name, ignore=shutil.ignore_patterns(TIMING))
+        if timing is not None:
+            with files.replacing_folder(timing) as folder:
+                for name, part in done.items():
+                    shutil.copy(part / TIMING, folder / f"{name}.json")
 
     def load(self) -> dict | None:
         """The newest whole state, or None; a damaged one is set aside with a warning."""

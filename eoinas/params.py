@@ -84,7 +84,7 @@ class Top(Section):
 
     lambda_: NonNegative = Field(alias="lambda")
     scale: Scale
-    search_seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
+    search_seeds: Annotated[list, Field(min_length=1)]
     retrain_runs: Annotated[list, Field(min_length=1)]
     standalone_operations: Annotated[list, Field(min_length=1)]
     entries: Entries
@@ -93,7 +93,7 @@ class Top(Section):
     study: dict
     paper: dict
 
-    @field_validator("retrain_runs", "standalone_operations")
+    @field_validator("search_seeds", "retrain_runs", "standalone_operations")
     @classmethod
     def _numbers_are_distinct(cls, groups: list) -> list:
         if not all(isinstance(group, int | str) and _numbers(str(group)) for group in groups) or _twice(groups):
@@ -106,6 +106,16 @@ class Top(Section):
         if sorted(number for _, number in _items(groups)) != list(range(8)):
             raise ValueError("must be the numbers 0 to 7 of the operations of Sec. III-A, each once")
         return groups
+
+    @property
+    def searches(self) -> list[tuple[str, int]]:
+        """For every seed of ``search_seeds`` the item that it belongs to, which is one stage, and its number."""
+        return _items(self.search_seeds)
+
+    @property
+    def seeds(self) -> list[int]:
+        """All seeds of ``search_seeds``."""
+        return [seed for _, seed in self.searches]
 
     @property
     def runs(self) -> list[tuple[str, int]]:
@@ -213,19 +223,8 @@ def load(section: type[T], scale: str, name: str) -> T:
     return build(section, {**shared, **own}, f"{scale}.{name}", shared.keys() - own.keys())
 
 
-def seed(text: str) -> int:
-    """A seed or run number from the command line.
-
-    Raises:
-        InputError: it is not a non-negative integer.
-    """
-    if not text.isdecimal():
-        raise InputError(f"'{text}' is not a seed; give a non-negative integer")
-    return int(text)
-
-
 def numbers(text: str) -> range:
-    """The runs or operations that an item of ``retrain_runs`` or ``standalone_operations`` on the command line stands for.
+    """What an item of ``search_seeds``, ``retrain_runs`` or ``standalone_operations`` on the command line stands for.
 
     Raises:
         InputError: it is neither a number nor a range of numbers.

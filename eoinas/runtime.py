@@ -131,7 +131,7 @@ def device(cpu_threads: int) -> torch.device:
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is deterministic only with a fixed workspace
     # The same switch as use_deterministic_algorithms(True), which also imports the compiler and so takes a second a process.
     torch.set_deterministic_debug_mode("error")
-    # It would also fill every new tensor before its use, a tenth of a step; no operator here reads what it has not written.
+    # It would also fill every new tensor before its use; no operator here reads what it has not written.
     torch.utils.deterministic.fill_uninitialized_memory = False
     torch.backends.cudnn.benchmark = False
     if torch.cuda.is_available():

@@ -14,16 +14,15 @@ def main(scale: str, variant: str) -> None:
     settings = params.load(candidates.DeriveParams, scale, "derive")
     network = params.load(search_cifar.SearchCifarParams, scale, "search")
     split = params.load(SplitParams, scale, "split")
-    source, finished = f"data/prepared/{scale}/cifar10", f"results/{scale}/search/{variant}"
-    cells = {
-        seed: candidates.derive_cell(f"{finished}/{seed}/trace.npz", settings.edge_rank) for seed in params.top().search_seeds
-    }
+    source = f"data/prepared/{scale}/cifar10"
+    finished = {seed: f"results/{scale}/search/{variant}/{group}/{seed}" for group, seed in params.top().searches}
+    cells = {seed: candidates.derive_cell(f"{folder}/trace.npz", settings.edge_rank) for seed, folder in finished.items()}
     device = runtime.device(settings.short.cpu_threads)
     images = halves(imageset.load(source), split, device)
 
     def score(seed: int, states: checkpoint.Checkpoint, folder: Path) -> None:
         if settings.by == "supernet":
-            path = f"{finished}/{seed}/supernet.safetensors"
+            path = f"{finished[seed]}/supernet.safetensors"
             accuracy = search_cifar.score(cells[seed], path, images, network, settings.eval_batch_size)
         else:
             accuracy = candidates.score_by_retraining(cells[seed], images, settings, seed, f"{name}/{seed}", states)
@@ -31,7 +30,7 @@ def main(scale: str, variant: str) -> None:
         files.write_json(folder / "score.json", {"accuracy": accuracy, "by": settings.by, "images": len(images.test)})
 
     what = [settings.model_dump(), split.model_dump(), network.model_dump(), str(device)]
-    key = checkpoint.fingerprint(what, [source, *(f"{finished}/{seed}" for seed in cells)])
+    key = checkpoint.fingerprint(what, [source, *finished.values()])
     with checkpoint.Checkpoint(name.replace("/", "-"), key, settings.short.checkpoint_minutes) as states:
         states.parts(f"results/{name}", {str(seed): partial(score, seed) for seed in cells})
 

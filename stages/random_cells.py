@@ -25,7 +25,7 @@ def main(scale: str) -> None:
 
     key = checkpoint.fingerprint([settings.model_dump(), split.model_dump(), str(device)], [source])
     with checkpoint.Checkpoint(name.replace("/", "-"), key, settings.short.checkpoint_minutes) as states:
-        states.parts(f"results/{name}", {str(seed): partial(score, seed) for seed in params.top().search_seeds})
+        states.parts(f"results/{name}", {str(seed): partial(score, seed) for seed in params.top().seeds})
 
 
 if __name__ == "__main__":

@@ -4,8 +4,7 @@ from eoinas import files, genotype, params, runtime, selection
 
 
 def main(scale: str, variant: str) -> None:
-    seeds = params.top().search_seeds
-    chosen = selection.select({seed: f"results/{scale}/derive/{variant}/{seed}" for seed in seeds})
+    chosen = selection.select({seed: f"results/{scale}/derive/{variant}/{seed}" for seed in params.top().seeds})
     cell = genotype.load(f"results/{scale}/derive/{variant}/{chosen['seed']}/genotype.json")
     genotype.save(f"results/{scale}/genotypes/{variant}.json", cell)
     files.write_json(f"results/{scale}/selection/{variant}.json", chosen)

@@ -58,7 +58,7 @@ def copy_project(folder: Path) -> None:
     values = yaml.safe_load((folder / "params.yaml").read_text())
     _set(values["demo"], "checkpoint_minutes", MINUTES)
     values["retrain_runs"] = ["0-1"]
-    values["search_seeds"] = [0, 1]
+    values["search_seeds"] = ["0-1"]
     (folder / "params.yaml").write_text(yaml.safe_dump(values, sort_keys=False))
     (folder / "dvc.lock").unlink(missing_ok=True)
     # The crash between the two renames: the process kills itself there after so many checkpoints, if it is told a number.

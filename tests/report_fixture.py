@@ -72,8 +72,8 @@ def build(
         write_json(results / f"selection/{variant}.json", {"seed": seeds[0], "scores": scores, "by": "supernet"})
         write_json(results / f"genotypes/{variant}.json", GENOTYPE)
         for seed in seeds if variant != "random" else ():
-            write_json(results / f"timing/search/{variant}/{seed}.json", {"days": 0.0, "device": "Test CPU"})
-            folder = results / f"search/{variant}/{seed}"
+            write_json(results / f"timing/search/{variant}/{seed}/{seed}.json", {"days": 0.0, "device": "Test CPU"})
+            folder = results / f"search/{variant}/{seed}/{seed}"
             folder.mkdir(parents=True)
             _history(folder / "history.csv", epochs, warm_up, 1 - 0.2 * position, seed)
             _trace(folder / "trace.npz", epochs, warm_up, () if variant == "baseline" else prunes, seed)

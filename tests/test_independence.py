@@ -38,7 +38,7 @@ STAGES = [
 ]
 STRAY = [
     "stray",
-    "search/eoinas/7/trace.npz",
+    "search/eoinas/7/7/trace.npz",
     "derive/eoinas/7/score.json",
     "derive/random/old.txt",
     "genotypes/sss.json",

@@ -223,9 +223,9 @@ def test_entries_of_the_user_appear(build):
     [
         ("results/demo/retrain/cifar100/eoinas/0-2/2/result.json", table_1),
         ("results/demo/complexity.json", table_1),
-        ("results/demo/timing/search/sss/1.json", table_3),
-        ("results/demo/search/baseline/1/history.csv", lambda scale: fig_7_8(scale, "a.png")),
-        ("results/demo/search/eoinas/0/trace.npz", lambda scale: fig_indicator.fig_indicator(scale, "a.png")),
+        ("results/demo/timing/search/sss/1/1.json", table_3),
+        ("results/demo/search/baseline/1/1/history.csv", lambda scale: fig_7_8(scale, "a.png")),
+        ("results/demo/search/eoinas/0/0/trace.npz", lambda scale: fig_indicator.fig_indicator(scale, "a.png")),
         ("results/demo/selection/eoinas.json", lambda scale: fig_indicator.fig_indicator(scale, "a.png")),
         ("results/demo/retrain/cifar10/sss_cutout/0-2/0/result.json", lambda scale: fig_retrain(scale, "a.png")),
         ("results/demo/imagenet/eoinas/result.json", table_2),
@@ -246,13 +246,13 @@ def test_a_missing_file_is_named(demo, missing, make):
 
 
 def test_a_missing_field_is_named(demo):
-    report_fixture.write_json(demo / "results/demo/timing/search/sss/0.json", {"days": 1.0})
-    with pytest.raises(InputError, match=r"sss/0\.json: the field 'device' is missing"):
+    report_fixture.write_json(demo / "results/demo/timing/search/sss/0/0.json", {"days": 1.0})
+    with pytest.raises(InputError, match=r"sss/0/0\.json: the field 'device' is missing"):
         load.cost("demo", "sss")
 
 
 def test_cost_is_the_mean_over_the_seeds(demo):
-    report_fixture.write_json(demo / "results/demo/timing/search/sss/0.json", {"days": 0.5, "device": "A"})
+    report_fixture.write_json(demo / "results/demo/timing/search/sss/0/0.json", {"days": 0.5, "device": "A"})
     assert table.days_text(load.cost("demo", "sss")) == "0.250 (A, Test CPU)"
 
 

@@ -242,7 +242,7 @@ def test_ranks_share_a_tie():
 
 
 def spoil_trace(root: Path, variant: str, seed: int, **arrays: np.ndarray) -> None:
-    path = root / f"results/demo/search/{variant}/{seed}/trace.npz"
+    path = root / f"results/demo/search/{variant}/{seed}/{seed}/trace.npz"
     with np.load(path) as old:
         np.savez(path, **{**old, **arrays})
 

@@ -222,7 +222,7 @@ def start(folder: Path) -> subprocess.Popen:
 
 
 def outputs(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in (folder / "results/demo/search/eoinas/0").iterdir()}
+    return {path.name: path.read_bytes() for path in (folder / "results/demo/search/eoinas/0/0").iterdir()}
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="signals as on Linux")
@@ -251,5 +251,5 @@ def test_a_search_that_got_sigterm_goes_on_and_ends_in_the_same_bytes(tmp_path) 
     out, error = undisturbed.communicate(timeout=60)
     assert (undisturbed.returncode, error) == (0, ""), error
     assert found == outputs(tmp_path)
-    with np.load(tmp_path / "results/demo/search/eoinas/0/trace.npz") as trace:
+    with np.load(tmp_path / "results/demo/search/eoinas/0/0/trace.npz") as trace:
         assert (trace["alive_final"].sum(-1) == 1).all()

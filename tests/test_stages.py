@@ -44,7 +44,7 @@ def write_params(folder: Path, **changes: object) -> None:
     demo["standalone"].update(RETRAIN, runs=[0, 3])
     demo["imagenet_data"].update(digits_train=2, digits_val=1)
     demo["cifar100"].update(digits_train=200, digits_test=100)
-    values.update(search_seeds=[0, 3], retrain_runs=["0-1"], entries={**ENTRIES, **TRANSFER})
+    values.update(search_seeds=[0, "3-3"], retrain_runs=["0-1"], entries={**ENTRIES, **TRANSFER})
     values.update(changes)
     (folder / "params.yaml").write_text(yaml.safe_dump(values))
 
@@ -65,8 +65,8 @@ def finished(tmp_path_factory) -> Path:
         run("check_params", "demo")
         run("data_cifar10", "demo")
         run("data_cifar100", "demo")
-        for seed in ("0", "3"):
-            run("search", "demo", "eoinas", seed)
+        for seeds in ("0", "3-3"):
+            run("search", "demo", "eoinas", seeds)
         run("derive", "demo", "eoinas")
         run("random_cells", "demo")
         for variant in ("eoinas", "random"):
@@ -106,9 +106,10 @@ def test_every_stage_leaves_its_outputs_and_nothing_else(finished) -> None:
     }
     expected = {"params_checked.txt", "complexity.json"}
     for seed in (0, 3):
-        expected |= {f"search/eoinas/{seed}/{name}" for name in ("supernet.safetensors", "history.csv", "trace.npz")}
+        searched = f"search/eoinas/{'3-3' if seed else '0'}"
+        expected |= {f"{searched}/{seed}/{name}" for name in ("supernet.safetensors", "history.csv", "trace.npz")}
         expected |= {f"derive/{kind}/{seed}/{name}.json" for kind in ("eoinas", "random") for name in ("genotype", "score")}
-        expected |= {f"timing/search/eoinas/{seed}.json"}
+        expected |= {f"timing/{searched}/{seed}.json"}
     expected |= {f"{kind}/{name}.json" for kind in ("genotypes", "selection") for name in ("eoinas", "random")}
     expected |= {"entries/imagenet/ours.json"}
     alone = ("result.json", "history-0.csv", "history-3.csv")
@@ -170,7 +171,7 @@ def test_complexity_is_of_the_retrained_network(finished) -> None:
 
 
 def test_search_cost_has_days_and_device(finished) -> None:
-    cost = read(finished / "results/demo/timing/search/eoinas/0.json")
+    cost = read(finished / "results/demo/timing/search/eoinas/0/0.json")
     assert set(cost) == {"days", "device"}
     assert 0 <= cost["days"] < 0.1
 
@@ -274,13 +275,13 @@ def test_an_unknown_scale_is_refused(project, refused, stage: str) -> None:
     [
         ("search", ("demo", "eoinass", "0"), "unknown variant 'eoinass'; one of baseline, sss, eoinas"),
         ("derive", ("demo", "eoinass"), "unknown variant 'eoinass'; one of baseline, sss, eoinas"),
-        ("search", ("demo", "eoinas", "one"), "'one' is not a seed"),
-        ("search", ("demo", "eoinas", "-1"), "'-1' is not a seed"),
+        ("search", ("demo", "eoinas", "one"), "'one' is neither a number"),
+        ("search", ("demo", "eoinas", "-1"), "'-1' is neither a number"),
         ("retrain", ("demo", "cifar10", "ours", ""), "'' is neither a number"),
         ("retrain", ("demo", "cifar10", "ours", "9-0"), "'9-0' is neither a number"),
         ("search", ("demo", "eoinas", "0"), "data/prepared/demo/cifar10/meta.json: no such file"),
         ("random_cells", ("demo",), "data/prepared/demo/cifar10/meta.json: no such file"),
-        ("derive", ("demo", "eoinas"), "results/demo/search/eoinas/0/trace.npz: no such file"),
+        ("derive", ("demo", "eoinas"), "results/demo/search/eoinas/0/0/trace.npz: no such file"),
         ("select_genotype", ("demo", "eoinas"), "results/demo/derive/eoinas/0/score.json: no such file"),
         ("select_genotype", ("demo", "eoinass"), "results/demo/derive/eoinass/0/score.json: no such file"),
         ("entries", ("demo",), "results/demo/genotypes/eoinas.json: no such file"),
@@ -363,7 +364,7 @@ def test_weights_of_another_supernet_are_refused(finished, project, refused) -> 
     values["demo"]["search"]["C"] = 3
     Path("params.yaml").write_text(yaml.safe_dump(values))
     message = refused("derive", "demo", "eoinas")
-    assert message.startswith("error: results/demo/search/eoinas/0/supernet.safetensors: not the weights of this network")
+    assert message.startswith("error: results/demo/search/eoinas/0/0/supernet.safetensors: not the weights of this network")
 
 
 def test_two_of_the_same_stage_do_not_run_together(finished, project, refused, monkeypatch) -> None:

@@ -54,7 +54,7 @@ class DilConv(nn.Module):
 def dilated(x: torch.Tensor, conv: nn.Conv2d) -> torch.Tensor:
     """A depthwise convolution of dilation 2 as one of dilation 1: even and odd rows and columns never meet in it.
 
-    The backward pass of the dilated one takes 3 to 10 times as long on a CPU. The sums are the same, each in the same order but
+    The backward pass of the dilated one takes several times as long on a CPU. The sums are the same, each in the same order but
     those of the weights' gradient.
 
     Args:

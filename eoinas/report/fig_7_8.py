@@ -23,7 +23,7 @@ def fig_7_8(scale: str, path: Path | str) -> None:
     Raises:
         InputError: a result is missing.
     """
-    seeds = params.top().search_seeds
+    seeds = params.top().seeds
     curves = load.histories(scale, tuple(plot.VARIANTS))
     prunes = {variant: load.prune_epochs(scale, variant, seeds[0]) for variant in plot.VARIANTS}
     files.write_text(

@@ -103,8 +103,9 @@ def runs(scale: str, data: str, entry: str) -> Runs:
 
 def cost(scale: str, variant: str) -> Cost:
     """Cost of a search of ``variant``, one of SEARCHED."""
-    seeds = params.top().search_seeds
-    found = [fields(f"results/{scale}/timing/search/{variant}/{seed}.json", "days", "device") for seed in seeds]
+    found = []
+    for group, seed in params.top().searches:
+        found.append(fields(f"results/{scale}/timing/search/{variant}/{group}/{seed}.json", "days", "device"))
     devices = dict.fromkeys(device for _, device in found)
     return Cost(statistics.fmean(days for days, _ in found), ", ".join(devices))
 
@@ -129,9 +130,8 @@ def histories(scale: str, variants: tuple[str, ...]) -> "pd.DataFrame":
 
     parts = []
     for variant in variants:
-        for seed in params.top().search_seeds:
-            path = existing(f"results/{scale}/search/{variant}/{seed}/history.csv")
-            part = pd.read_csv(path)
+        for seed in params.top().seeds:
+            part = pd.read_csv(_searched(scale, variant, seed, "history.csv"))
             part.insert(0, "variant", variant)
             part.insert(1, "seed", seed)
             parts.append(part)
@@ -142,7 +142,7 @@ def trace(scale: str, variant: str, seed: int) -> dict[str, "np.ndarray"]:
     """All arrays of a search's trace.npz by name."""
     import numpy as np
 
-    with np.load(existing(f"results/{scale}/search/{variant}/{seed}/trace.npz")) as arrays:
+    with np.load(_searched(scale, variant, seed, "trace.npz")) as arrays:
         return dict(arrays)
 
 
@@ -150,8 +150,14 @@ def prune_epochs(scale: str, variant: str, seed: int) -> list[int]:
     """The epochs, counted from 1, after which a search pruned."""
     import numpy as np
 
-    with np.load(existing(f"results/{scale}/search/{variant}/{seed}/trace.npz")) as arrays:
+    with np.load(_searched(scale, variant, seed, "trace.npz")) as arrays:
         return arrays["prune_epochs"].tolist()
+
+
+def _searched(scale: str, variant: str, seed: int, name: str) -> str:
+    """The path of a file that the search with ``seed`` wrote."""
+    group = next(group for group, number in params.top().searches if number == seed)
+    return existing(f"results/{scale}/search/{variant}/{group}/{seed}/{name}")
 
 
 def existing(path: str) -> str:

@@ -107,7 +107,7 @@ def _banner(scale: str, top: params.Top, runs: dict[tuple[str, str], load.Runs])
 
 def _counts(scale: str, top: params.Top, runs: dict[tuple[str, str], load.Runs]) -> list[str]:
     histories = load.histories(scale, load.SEARCHED)
-    seeds, prunes = top.search_seeds, len(load.prune_epochs(scale, "eoinas", top.search_seeds[0]))
+    seeds, prunes = top.seeds, len(load.prune_epochs(scale, "eoinas", top.seeds[0]))
     costs = {variant: table.days_text(load.cost(scale, variant)) for variant in load.SEARCHED}
     lengths = ", ".join(str(epochs) for epochs in dict.fromkeys(run.epochs for run in runs.values()))
     return [
