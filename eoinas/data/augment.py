@@ -67,12 +67,14 @@ def augment(images: Tensor, draws: Draws, padding: int, cutout: int, mean: Seque
     Returns:
         float32 [B, 3, H, W].
     """
-    count, _, height, width = images.shape
-    padded = F.pad(images, (padding,) * 4)  # [B, 3, H + 2p, W + 2p]
-    windows = padded.unfold(2, height, 1).unfold(3, width, 1)  # a view, [B, 3, 2p + 1, 2p + 1, H, W]
-    crops = windows[torch.arange(count, device=images.device), :, draws.offset_y, draws.offset_x]  # [B, 3, H, W], choice D22
-    flipped = torch.where(draws.flip.view(-1, 1, 1, 1), crops.flip(3), crops)
-    result = normalise(flipped, mean, std)
+    height, width = images.shape[2:]
+    down, right = (torch.arange(length, device=images.device) for length in (height, width))
+    rows = draws.offset_y[:, None] + down  # [B, H], of the padded image
+    columns = draws.offset_x[:, None] + torch.where(draws.flip[:, None], right.flip(0), right)  # [B, W]
+    pixels = rows[:, :, None] * (width + 2 * padding) + columns[:, None, :]  # [B, H, W], counted row by row
+    padded = F.pad(images, (padding,) * 4).flatten(2)  # [B, 3, (H + 2p) * (W + 2p)]
+    crops = padded.gather(2, pixels.flatten(1)[:, None].expand(-1, images.shape[1], -1))  # choice D22
+    result = normalise(crops.view(images.shape), mean, std)
     if cutout:  # choice D29
         rows = _covered(draws.cut_y, cutout, height)
         columns = _covered(draws.cut_x, cutout, width)

@@ -53,7 +53,7 @@ class TrainBatches:
         rows = slice(step * self._batch, self._count if last else (step + 1) * self._batch)
         chosen = self._order[rows]
         draws = self._draws.batch(rows.start, rows.stop)
-        images = augment.augment(self._images[chosen], draws, self._padding, self._cutout, self._mean, self._std)
+        images = augment.augment(self._images.index_select(0, chosen), draws, self._padding, self._cutout, self._mean, self._std)
         return images, self._labels[chosen]
 
     def _start(self, epoch: int) -> None:
