@@ -201,7 +201,7 @@ def memory_turns(name: str) -> int:
 
 
 def compare(report: timing.Report, found: Networks, live: int, module: str, turns: int, soft: int) -> dict[str, list[float]]:
-    """Measure a case into the table; returns the times. The plain sampled path costs the same whatever lives: one row is enough."""
+    """Measure a case into the table; returns the times. The plain sampled path costs the same whatever lives: one row will do."""
     todo = works(found, live)
     if live < len(OPERATIONS):
         del todo["plain, one operation"]
