@@ -31,7 +31,7 @@ SUSTAINED = 1.0  # TFLOP/s: about what the paper's 12 days for ImageNet on a GTX
 
 
 class Row(NamedTuple):
-    """Work of one expanded stage, in FLOP, and how many of them the scale has."""
+    """Work of one run of a stage (a seed, a training), in FLOP, and how many runs the scale has."""
 
     stage: str
     step: float

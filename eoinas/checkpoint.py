@@ -39,7 +39,7 @@ def fingerprint(parameters: object, inputs: Iterable[Path | str]) -> str:
     parts = [json.dumps(parameters, sort_keys=True), torch.__version__]
     for path in map(Path, inputs):
         members = sorted(path.rglob("*")) if path.is_dir() else [path]
-        parts += [f"{member.name} {files.sha256(member)}" for member in members if member.is_file()]
+        parts += [f"{member.relative_to(path)} {files.sha256(member)}" for member in members if member.is_file()]
     parts += [files.sha256(path) for path in code]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
@@ -110,12 +110,14 @@ class Checkpoint:
             The folder with the results; it goes with the states when the stage succeeds.
         """
         done = self._folder / _DONE / name
-        if not done.exists():
-            states = copy.copy(self)
-            states._set_folder(self._folder / f"part-{name}")
-            with files.replacing_folder(done) as folder:
-                work(states, folder)
-            shutil.rmtree(states._folder, ignore_errors=True)
+        if done.exists():
+            print(f"{self._stage}: {name} was finished by an earlier run", file=sys.stderr)
+            return done
+        states = copy.copy(self)
+        states._set_folder(self._folder / f"part-{name}")
+        with files.replacing_folder(done) as folder:
+            work(states, folder)
+        shutil.rmtree(states._folder, ignore_errors=True)
         return done
 
     def parts(

@@ -29,6 +29,6 @@ def drop_path(epoch: int, epochs: int, last: float) -> float:
 
 
 def sigma(prune: int, prunes: int, first: list[float], last: list[float]) -> list[float]:
-    """The weights of eq. (12) before prune number ``prune`` (0-based), linear from ``first`` to ``last`` (choice A9)."""
-    share = prune / (prunes - 1) if prunes > 1 else 0.0
+    """The weights of eq. (12) before prune number ``prune`` (0-based), from ``first`` linearly to ``last`` (choice A9)."""
+    share = min(prune / (prunes - 1), 1.0) if prunes > 1 else 0.0
     return [(1 - share) * a + share * b for a, b in zip(first, last, strict=True)]

@@ -46,7 +46,7 @@ def settings(**changes: object) -> imagenet.ImagenetParams:
 def train(data: imagenet_data.Listing, states=None, **changes: object):
     numbers = settings(**changes)
     network = imagenet.build(parse(CELL, "oracle.json"), numbers, len(data.classes))
-    return network, imagenet.train(network, numbers, data, ALONE, "small", states or NoCheckpoint())
+    return network, imagenet.train(network, numbers, data, ALONE, "small", states or NoCheckpoint(), numbers.auxiliary_weight)
 
 
 def test_the_papers_numbers() -> None:
@@ -132,7 +132,7 @@ def test_any_network_can_be_trained_with_the_recipe(data) -> None:
                 raise Stop
 
         with pytest.raises(Stop):
-            imagenet.train(network, numbers, data, ALONE, "two", Once())
+            imagenet.train(network, numbers, data, ALONE, "two", Once(), numbers.auxiliary_weight)
         assert first[0][0] / first[0][1] == pytest.approx(expected.item(), rel=1e-5)
     assert set(seen) == {(4, 3, 100, 100)}
 

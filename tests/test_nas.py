@@ -269,6 +269,7 @@ def test_always_rising_lives_and_always_falling_dies() -> None:
         (2, [0.3, 4 / 15, 7 / 30, 0.2]),
         (3, [0.325, 0.275, 0.225, 0.175]),
         (6, [0.4, 0.3, 0.2, 0.1]),
+        (7, [0.4, 0.3, 0.2, 0.1]),  # epochs after the last prune
     ],
 )
 def test_sigma_grows_linearly_over_seven_prunes(prune, expected) -> None:

@@ -87,7 +87,7 @@ def test_a_step_of_imagenet(tmp_path) -> None:
     data = imagenet_data.read(tmp_path / "out", tmp_path / "raw")
     network = imagenet.build(parse(CELL, "oracle.json"), settings, 1000)
     before = copy(network)
-    log = imagenet.train(network, settings, data, ALONE, "paper size", small.NoCheckpoint())
+    log = imagenet.train(network, settings, data, ALONE, "paper size", small.NoCheckpoint(), settings.auxiliary_weight)
     assert [name for name, value in copy(network).items() if torch.equal(value, before[name])] == []
     assert all(value.isfinite().all() for value in network.parameters())
     assert 7 < log.rows[0]["train_loss"] < 16  # ln 1000 = 6.9, and 0.4 of it once more

@@ -2,7 +2,6 @@
 
 import copy
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +20,7 @@ from eoinas.metrics import iou, label_scenes
 from eoinas.models.segmentation import PooledClassifier, SegmentationNetwork, SegNetworkParams
 from eoinas.ranks import ALONE, Group
 from eoinas.train import candidates, pretrained, search, search_seg, segment
+from tests import closure
 from tests.test_search import NoCheckpoint, same
 from tests.test_segmentation import CELL, SMALL
 
@@ -129,10 +129,9 @@ def test_a_batch_of_one_picture_a_process_is_refused(scenes) -> None:
 
 def test_training_leaves_nothing_of_the_metrics_behind() -> None:
     """Editing a metric must not cost a training."""
-    closure = {name for name in sys.modules if name.startswith("eoinas.metrics")}
-    source = Path(segment.__file__).read_text() + Path(pretrained.__file__).read_text()
-    assert "metrics" not in source
-    assert closure  # this file imports them
+    found = closure.closure("stages.seg_train")
+    assert "eoinas/train/segment.py" in found
+    assert not [name for name in found if "/metrics/" in name]
 
 
 # The pretrained backbone.

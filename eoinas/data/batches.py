@@ -16,7 +16,7 @@ class TrainBatches:
         index: int64 [n], on the CPU, the images to use.
         batch_size: images a batch; the last batch of an epoch may be smaller, or one larger.
         epoch_images: images an epoch, drawn without replacement; 0 for all.
-        padding, cutout: in pixels of a 32-pixel image (choices D18, D29).
+        padding, cutout: in pixels of a 32-pixel image (choices D22, D29).
         mean, std: of the channels, in [0, 1].
         seed, purpose: what the draws depend on, beside the epoch.
     """

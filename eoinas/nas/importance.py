@@ -15,15 +15,16 @@ def accuracy_parameter(accuracy: Tensor, epochs: Tensor, alive: Tensor, undrawn:
     An operation that was never drawn has neither; it takes the mean C of the live operations of its edge, or 0 (choice D8).
     """
     ratio = accuracy / epochs  # Eq. (8)
-    known = alive & torch.isfinite(ratio)
+    known = torch.isfinite(ratio)
     if undrawn == "zero":
         return ratio.masked_fill(~known, 0.0)
-    mean = ratio.masked_fill(~known, 0.0).sum(-1, keepdim=True) / known.sum(-1, keepdim=True).clamp_min(1)
+    counted = alive & known
+    mean = ratio.masked_fill(~counted, 0.0).sum(-1, keepdim=True) / counted.sum(-1, keepdim=True).clamp_min(1)
     return torch.where(known, ratio, mean)
 
 
 def accuracy_weights(parameter: Tensor, alive: Tensor, over: Literal["live", "all"]) -> Tensor:
-    """S of eq. (9) [..., O]: softmax of C over the live operations (choice A2; option: over all eight)."""
+    """S of eq. (9) [..., O]: softmax of C over the live operations (choice A2; option: the dead as well)."""
     if over == "live":
         parameter = parameter.masked_fill(~alive, -torch.inf)
     return torch.softmax(parameter, -1)  # Eq. (9)

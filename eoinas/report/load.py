@@ -156,8 +156,10 @@ def prune_epochs(scale: str, variant: str, seed: int) -> list[int]:
 
 def _searched(scale: str, variant: str, seed: int, name: str) -> str:
     """The path of a file that the search with ``seed`` wrote."""
-    group = next(group for group, number in params.top().searches if number == seed)
-    return existing(f"results/{scale}/search/{variant}/{group}/{seed}/{name}")
+    groups = [group for group, number in params.top().searches if number == seed]
+    if not groups:
+        raise InputError(f"{params.FILE}: search_seeds has no seed {seed}, whose search {variant} is shown; run `dvc repro`")
+    return existing(f"results/{scale}/search/{variant}/{groups[0]}/{seed}/{name}")
 
 
 def existing(path: str) -> str:

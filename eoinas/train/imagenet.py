@@ -32,7 +32,6 @@ class RecipeParams(fit.FitParams):
     learning_rate: params.PositiveFloat
     learning_rate_decay: Annotated[float, Field(gt=0, le=1)]
     label_smoothing: Annotated[float, Field(ge=0, lt=1)]
-    auxiliary_weight: params.NonNegative
     seed: Annotated[int, Field(ge=0)]
 
 
@@ -41,6 +40,7 @@ class ImagenetParams(RecipeParams):
 
     C: Annotated[int, Field(ge=2, multiple_of=2)]
     layers: Annotated[int, Field(ge=3)]
+    auxiliary_weight: params.NonNegative
 
 
 def build(genotype: Genotype, settings: ImagenetParams, classes: int) -> NetworkImageNet:
@@ -53,13 +53,22 @@ def build(genotype: Genotype, settings: ImagenetParams, classes: int) -> Network
     return NetworkImageNet(genotype, settings.C, settings.layers, classes, settings.image_size, settings.auxiliary_weight > 0)
 
 
-def train(network: nn.Module, settings: RecipeParams, data: Listing, group: Group, title: str, checkpoint: fit.States) -> RunLog:
+def train(
+    network: nn.Module,
+    settings: RecipeParams,
+    data: Listing,
+    group: Group,
+    title: str,
+    checkpoint: fit.States,
+    auxiliary_weight: float = 0.0,
+) -> RunLog:
     """Train ``network`` in place and count its errors after each epoch.
 
     Args:
         network: on its device; [B, 3, image_size, image_size] to logits [B, K] and auxiliary logits [B, K] or None.
         data: the images; an epoch is all of ``data.train``, or ``epoch_images`` of it.
         group, title, checkpoint: as of ``fit.fit``.
+        auxiliary_weight: of the auxiliary loss, if the network gives auxiliary logits.
 
     Returns:
         The log; a row of the history has wrong_top1 and wrong_top5 of ``data.val``, and the same as errors.
@@ -78,7 +87,7 @@ def train(network: nn.Module, settings: RecipeParams, data: Listing, group: Grou
         logits, auxiliary = outputs
         total = cross_entropy(logits, targets, settings.label_smoothing)
         if auxiliary is not None:
-            total = total + settings.auxiliary_weight * cross_entropy(auxiliary, targets, settings.label_smoothing)
+            total = total + auxiliary_weight * cross_entropy(auxiliary, targets, settings.label_smoothing)
         return total, len(targets), (logits.argmax(1) == targets).sum()
 
     def evaluate(network: nn.Module, _epoch: int, poll: Callable[[], None]) -> dict[str, float | int]:

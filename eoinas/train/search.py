@@ -129,7 +129,7 @@ class Architecture:
 
     def _adam(self) -> optim.Adam:
         s = self.settings
-        return optim.Adam([self.alpha], s.alpha_learning_rate, s.alpha_betas, s.alpha_weight_decay)  # choice D15
+        return optim.Adam([self.alpha], s.alpha_learning_rate, s.alpha_betas, s.alpha_weight_decay)  # choices D15, D39
 
     def draw(self, tau: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
         """The drawn operations [2, E] and h of eq. (5) [2, E, O]."""
@@ -258,7 +258,7 @@ def search(
             index, h = architecture.draw(tau, temperature)  # Alg. 1 line 2
             _seed_dropout(network, settings.skip_dropout, seed, epoch, step)
             path = architecture.path(index, h, device, gradient=False)
-            epoch_log.train(index, *weight_step(task, optimizer, path, epoch, step, settings.grad_clip))
+            epoch_log.train(index, *weight_step(task, optimizer, path, epoch, step, settings.grad_clip))  # w first, choice D38
             if joint:
                 if settings.redraw:  # choice D6
                     tau = gumbel.noise(SHAPE, runtime.generator(seed, "gumbel redraw", epoch, step))
@@ -300,8 +300,7 @@ def alpha_step(task: Task, architecture: Architecture, path: Path, epoch: int, s
     inputs, targets = task.valid.get(epoch, step % task.valid.steps)  # the halves may differ by an image
     outputs = task.forward(inputs, path)
     loss = task.loss(outputs, targets)
-    if loss.requires_grad:  # not where the zero operation was drawn on every edge
-        (architecture.alpha.grad,) = torch.autograd.grad(loss, architecture.alpha, materialize_grads=True)
+    (architecture.alpha.grad,) = torch.autograd.grad(loss, architecture.alpha, materialize_grads=True)
     nn.utils.clip_grad_norm_(architecture.alpha, clip)  # choice D21
     architecture.optimizer.step()
     return loss.detach(), task.score(outputs.detach(), targets)

@@ -23,7 +23,7 @@ INITS = ("scratch", "pretrained")
 
 
 class SegTrainParams(fit.FitParams):
-    """Numbers of Sec. V-C; what each means stands beside it in params.yaml."""
+    """Numbers of Sec. V-C (choices D47 to D51); what each means stands beside it in params.yaml."""
 
     crops: crops.CropParams
     iterations: params.Positive
