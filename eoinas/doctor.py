@@ -4,6 +4,7 @@ Exit code 0 only when that scale can run here.
 """
 
 import fcntl
+import json
 import os
 import re
 import shutil
@@ -130,6 +131,15 @@ def leftovers() -> Iterator[Finding]:
         yield NOTE, str(folder), f"{what} ({size:.1f} MiB)"
     if _locked(root / ".dvc/tmp/lock"):
         yield NOTE, "dvc", "another dvc command runs in this folder; use `dvc --wait-for-lock`"
+    elif _damaged(path := root / ".dvc/tmp/rwlock"):
+        yield BAD, str(path), "dvc was killed while it wrote this file and cannot read it; delete it, nothing else is lost"
+
+
+def _damaged(path: Path) -> bool:
+    try:
+        return path.is_file() and not isinstance(json.loads(path.read_text()), dict)
+    except ValueError:
+        return True
 
 
 def _locked(path: Path) -> bool:

@@ -92,6 +92,14 @@ def test_a_killed_stage_and_a_working_one_are_told_apart(project) -> None:
     assert "is being worked on" in present
 
 
+@pytest.mark.parametrize(("text", "found"), [("", True), ("[]", True), ("{}", False), (None, False)])
+def test_a_damaged_file_of_dvcs_is_named(project, text, found) -> None:
+    Path(".dvc/tmp").mkdir(parents=True, exist_ok=True)
+    if text is not None:
+        Path(".dvc/tmp/rwlock").write_text(text)
+    assert [what for _, what, text in doctor.leftovers() if "delete it" in text] == [".dvc/tmp/rwlock"] * found
+
+
 def test_an_unknown_scale_is_refused(project, monkeypatch) -> None:
     monkeypatch.setattr(sys, "argv", ["doctor", "papier"])
     with pytest.raises(SystemExit, match="unknown scale 'papier'"):
