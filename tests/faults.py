@@ -262,8 +262,8 @@ def report(rows: list[dict]) -> str:
         "`seconds`: the undisturbed stage. `files`: compared. `resumed`: faults after which the stage went on from a checkpoint "
         "and not from the start. `identical`: faults after which all files were the same.",
         "",
-        "A dvc that is killed while it writes its own `.dvc/tmp/rwlock` leaves it empty and cannot read it afterwards. The campaign "
-        "then deletes that file, as a user has to; no other file is touched.",
+        "A dvc that is killed while it writes its own `.dvc/tmp/rwlock` leaves it empty and cannot read it afterwards. The "
+        "campaign then deletes that file, as a user has to; no other file is touched.",
     ]
     return "\n".join(text) + "\n"
 
