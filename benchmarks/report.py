@@ -3,7 +3,17 @@
 from benchmarks import timing, work
 from eoinas import files
 
-ORDER = ("search_step", "seg_search_step", "retrain_step", "data_path", "checkpoint_cost", "demo_time", "demo_wall", "growth")
+ORDER = (
+    "search_step",
+    "seg_search_step",
+    "retrain_step",
+    "data_path",
+    "loaders",
+    "checkpoint_cost",
+    "demo_time",
+    "demo_wall",
+    "growth",
+)
 HEAD = """# Performance
 
 Written by `make bench`. Each section names the machine, its load and the settings. Times are medians with their quartiles; what

@@ -17,6 +17,7 @@ DRAWN = {
     "source": "drawn",
     "raw": "raw",
     "decode_all": True,
+    "cache": "",
     "drawn_train": 6,
     "drawn_val": 6,
     "drawn_width": 128,
@@ -302,6 +303,15 @@ def test_moved_pictures_need_no_preparation(project, tmp_path) -> None:
     values["demo"]["cityscapes_data"]["raw"] = str(tmp_path / "elsewhere")
     Path("params.yaml").write_text(yaml.safe_dump(values))
     assert cityscapes.load("demo").root == tmp_path / "elsewhere"
+
+
+def test_a_cache_is_the_listings_own(project, tmp_path) -> None:
+    assert cityscapes.load("demo").cache is None
+    values = copy.deepcopy(yaml.safe_load(Path("params.yaml").read_text()))
+    values["demo"]["cityscapes_data"]["cache"] = str(tmp_path / "cache")
+    Path("params.yaml").write_text(yaml.safe_dump(values))
+    scenes = cityscapes.load("demo")
+    assert scenes.cache == tmp_path / "cache" / scenes.meta["listing_sha256"][:16]
 
 
 def test_a_file_that_changed_or_went_is_named_before_training(project) -> None:

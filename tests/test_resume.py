@@ -3,6 +3,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -134,6 +135,27 @@ def test_a_resumed_training_is_the_undisturbed_one_to_the_bit(undisturbed_traini
     assert torch.equal(found.predictions, undisturbed_training.predictions)
     assert found.wrong == undisturbed_training.wrong
     assert found.log.rows == undisturbed_training.log.rows
+
+
+@pytest.mark.parametrize("changes", [{"precision": "bf16"}, {"compile": True}])
+def test_precision_and_compilation_change_rounding_alone(undisturbed_training, changes: dict, monkeypatch) -> None:
+    compiled, compiler = [], torch.compile
+
+    def without_generated_code(forward):  # which would need a C++ compiler
+        compiled.append(forward)
+        return compiler(forward, backend="aot_eager")
+
+    monkeypatch.setattr(torch, "compile", without_generated_code)
+    found, full = (
+        result.log.rows[0]["train_loss"] for result in (trained(small.NoCheckpoint(), **changes), undisturbed_training)
+    )
+    assert found == pytest.approx(full, rel=0.02 if "precision" in changes else 1e-4)
+    assert (found != full) if "precision" in changes else compiled
+
+
+def test_a_training_in_lower_precision_resumes_to_the_bit() -> None:
+    whole, found = trained(small.NoCheckpoint(), precision="bf16"), interrupted(partial(trained, precision="bf16"), (2, 2))
+    assert small.same(found.network.state_dict(), whole.network.state_dict())
 
 
 @pytest.mark.parametrize("after", [1, 2])

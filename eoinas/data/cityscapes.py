@@ -37,6 +37,7 @@ class CityscapesDataParams(params.Section):
         source: ``drawn`` (streets drawn by code) or ``folder`` (files in the official layout).
         raw: the folder that holds leftImg8bit and gtFine; ``~`` and ``$NAME`` are expanded.
         decode_all: read every file to its last pixel, not only its head and its end.
+        cache: a folder for decoded scenes, see ``data.scene_cache``; empty for none. ``~`` and ``$NAME`` are expanded.
         drawn_train, drawn_val: how many scenes are drawn.
         drawn_width, drawn_height: of a scene, in pixels.
         drawn_seed: of the scenes.
@@ -45,6 +46,7 @@ class CityscapesDataParams(params.Section):
     source: Literal["drawn", "folder"]
     raw: Annotated[str, Field(min_length=1)]
     decode_all: bool
+    cache: str
     drawn_train: Annotated[int, Field(ge=6, le=10_000)]  # the rarest class comes in every sixth scene
     drawn_val: Annotated[int, Field(ge=6, le=10_000)]
     drawn_width: Annotated[int, Field(ge=128, le=4096)]
@@ -75,6 +77,7 @@ class Scenes(NamedTuple):
     root: Path
     pairs: tuple[Pair, ...]
     meta: dict
+    cache: Path | None = None  # see ``data.scene_cache``
 
     def split(self, name: Split) -> list[Pair]:
         """The pairs of one split, sorted by path."""
@@ -89,7 +92,7 @@ class Scenes(NamedTuple):
 def load(scale: str) -> Scenes:
     """The prepared data of a scale, every file there with the size that the manifest has.
 
-    Where the pictures lie is read from params.yaml, so that moving them costs no run.
+    Where the pictures and their cache lie is read from params.yaml, so that moving them costs no run.
 
     Raises:
         InputError: the data are not prepared, or a file is gone or has changed.
@@ -100,7 +103,9 @@ def load(scale: str) -> Scenes:
     if not isinstance(meta, dict) or not {"source", "counts", "listing_sha256", "classes"} <= meta.keys():
         raise InputError(f"{folder / 'meta.json'}: not a description of scenes; delete the folder and prepare the data again")
     root = folder if meta["source"] == "drawn" else raw_folder(settings)
-    scenes = Scenes(root, tuple(read_manifest(folder / "manifest.csv", meta["listing_sha256"])), meta)
+    pairs = tuple(read_manifest(folder / "manifest.csv", meta["listing_sha256"]))
+    cache = cache_folder(settings)
+    scenes = Scenes(root, pairs, meta, cache / meta["listing_sha256"][:16] if cache else None)
     if meta["counts"] != {split: len(scenes.split(split)) for split in SPLITS}:
         raise InputError(f"{folder / 'meta.json'}: not the counts of the manifest; delete the folder and prepare the data again")
     for pair in scenes.pairs:
@@ -142,10 +147,23 @@ def raw_folder(settings: CityscapesDataParams) -> Path:
     Raises:
         InputError: it names an environment variable that is not set.
     """
-    raw = os.path.expanduser(os.path.expandvars(settings.raw))
-    if "$" in raw:
-        raise InputError(f"{params.FILE}: cityscapes_data.raw: {settings.raw} names an environment variable that is not set")
-    return Path(raw)
+    return _expanded("raw", settings.raw)
+
+
+def cache_folder(settings: CityscapesDataParams) -> Path | None:
+    """The folder that ``cache`` means, None for none.
+
+    Raises:
+        InputError: it names an environment variable that is not set.
+    """
+    return _expanded("cache", settings.cache) if settings.cache else None
+
+
+def _expanded(name: str, text: str) -> Path:
+    path = os.path.expanduser(os.path.expandvars(text))
+    if "$" in path:
+        raise InputError(f"{params.FILE}: cityscapes_data.{name}: {text} names an environment variable that is not set")
+    return Path(path)
 
 
 def open_image(path: Path) -> Image.Image:

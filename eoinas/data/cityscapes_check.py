@@ -6,6 +6,7 @@ import csv
 import hashlib
 import io
 import os
+import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from eoinas import files
-from eoinas.data import cityscapes
+from eoinas.data import cityscapes, scene_cache
 from eoinas.data.cityscapes import IMAGE_SUFFIX, IMAGES, LABEL_SUFFIX, LABELS, SPLITS, CityscapesDataParams, Pair, Split
 from eoinas.data.cityscapes_labels import CLASSES, IGNORE
 from eoinas.errors import InputError
@@ -26,7 +27,7 @@ def prepare(settings: CityscapesDataParams, folder: Path | str) -> None:
     """Check the pictures and write ``manifest.csv`` and ``meta.json`` to ``folder``; drawn scenes are written there too.
 
     Raises:
-        InputError: a file is missing, damaged, or does not fit its other half.
+        InputError: a file is missing, damaged, or does not fit its other half; there is no room for the cache.
     """
     with files.replacing_folder(folder) as temporary:
         if settings.source == "drawn":
@@ -36,6 +37,8 @@ def prepare(settings: CityscapesDataParams, folder: Path | str) -> None:
             streets.write(temporary, counts, settings.drawn_width, settings.drawn_height, settings.drawn_seed)
         root = temporary if settings.source == "drawn" else cityscapes.raw_folder(settings)
         pairs = [pair for split in SPLITS for pair in _listing(root, split)]
+        if cache := cityscapes.cache_folder(settings):
+            _check_room(cache, [pair for pair in pairs if pair.split == "train"])
         listing = _csv(pairs)
         files.write_text(temporary / "manifest.csv", listing)
         meta = {
@@ -96,6 +99,20 @@ def _decode_all(root: Path, pairs: Iterable[Pair]) -> dict[str, list[str]]:
         cityscapes.image(root, pair)
         seen[pair.split][np.unique(cityscapes.labels(root, pair))] = True
     return {split: [name for name, found in zip(CLASSES, seen[split], strict=False) if found] for split in SPLITS}
+
+
+def _check_room(cache: Path, pairs: Sequence[Pair]) -> None:
+    """Say how large the cache will be, and raise InputError where the disk is too small for it.
+
+    What it holds already counts as free.
+    """
+    needed, held = scene_cache.size(pairs), sum(path.stat().st_size for path in cache.rglob("*.npy"))
+    there = next(parent for parent in (cache.absolute(), *cache.absolute().parents) if parent.exists())
+    free = shutil.disk_usage(there).free + held
+    room = f"{files.in_units(needed)} for {len(pairs)} decoded scenes, {files.in_units(free)} free"
+    if needed > free:
+        raise InputError(f"{cache}: {room}; set cityscapes_data.cache to a folder on a larger disk, or to nothing")
+    print(f"{cache}: {room}; filled when they are first read")
 
 
 def _csv(pairs: Sequence[Pair]) -> str:

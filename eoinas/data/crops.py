@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from eoinas import params, runtime
-from eoinas.data import augment, cityscapes
+from eoinas.data import augment, scene_cache
 from eoinas.data.cityscapes import Pair
 from eoinas.data.cityscapes_labels import IGNORE
 
@@ -48,18 +48,17 @@ class Crops:
     Args:
         root: of the paths in ``pairs``.
         settings: S is ``settings.crop``.
+        cache: folder of ``data.scene_cache``; None: files are decoded whenever they are needed.
     """
 
-    def __init__(self, root: Path, pairs: Sequence[Pair], settings: CropParams):
-        self._root, self._pairs, self._settings = root, pairs, settings
+    def __init__(self, root: Path, pairs: Sequence[Pair], settings: CropParams, cache: Path | None = None):
+        self._root, self._pairs, self._settings, self._cache = root, pairs, settings, cache
 
     def __len__(self) -> int:
         return len(self._pairs)
 
     def sample(self, index: int, seed: int) -> tuple[Tensor, Tensor]:
         """Sample ``index``, drawn with ``seed``."""
-        from PIL import Image
-
         pair, settings = self._pairs[index], self._settings
         scale_draw, x_draw, y_draw, flip_draw = torch.rand(4, generator=torch.Generator().manual_seed(seed)).tolist()
         scale = settings.scale_min + (settings.scale_max - settings.scale_min) * scale_draw
@@ -73,10 +72,8 @@ class Crops:
             sides.append(side)
             box.append((first * length / scaled, (first + side) * length / scaled))
         window = (box[0][0], box[1][0], box[0][1], box[1][1])
-        # Only the window is resized: the picture as a whole, at twice its size, would cost many times as much.
-        picture = cityscapes.image(self._root, pair).resize(sides, Image.Resampling.BILINEAR, window)
-        labels = Image.fromarray(cityscapes.labels(self._root, pair)).resize(sides, Image.Resampling.NEAREST, window)
-        image, target = normalise(np.asarray(picture)), torch.from_numpy(np.array(labels))
+        picture, labels = scene_cache.cut(self._root, pair, self._cache, tuple(sides), window)
+        image, target = normalise(picture), torch.from_numpy(np.array(labels))
         if flip_draw < 0.5:
             image, target = image.flip(2), target.flip(1)
         right, bottom = (settings.crop - side for side in sides)

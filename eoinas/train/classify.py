@@ -17,10 +17,11 @@ from eoinas.data.images import Images
 from eoinas.genotype import NODES, Genotype
 from eoinas.models.cifar import NetworkCIFAR
 from eoinas.runlog import RunLog
+from eoinas.train import arithmetic
 from eoinas.train.predict import predict
 
 
-class RetrainParams(params.Section):
+class RetrainParams(arithmetic.ArithmeticParams):
     """Numbers of Sec. IV-C; what each means stands beside it in params.yaml."""
 
     C: params.Positive
@@ -37,7 +38,6 @@ class RetrainParams(params.Section):
     grad_clip: params.PositiveFloat
     drop_path: Annotated[float, Field(ge=0, lt=1)]
     auxiliary_weight: params.NonNegative
-    channels_last: bool
     cpu_threads: Annotated[int, Field(ge=0)]
     checkpoint_minutes: params.PositiveFloat
 
@@ -68,9 +68,11 @@ def train(
     torch.manual_seed(runtime.seed_of(seed, "init"))
     size = images.images.shape[-1]
     network = NetworkCIFAR(genotype, settings.C, settings.layers, len(images.data.classes), size, settings.auxiliary_weight > 0)
-    layout = torch.channels_last if settings.channels_last else torch.contiguous_format
+    layout = arithmetic.layout(settings)
     network = network.to(device, memory_format=layout)
+    training = arithmetic.compiled(network, settings)
     optimizer = optim.SGD(network.parameters(), settings.learning_rate, settings.momentum, settings.weight_decay)
+    scaler = arithmetic.scaler(settings, device)
     source = TrainBatches(
         images.images,
         images.labels,
@@ -89,17 +91,20 @@ def train(
     if saved := checkpoint.load():
         network.load_state_dict(saved["network"])
         optimizer.load_state_dict(saved["optimizer"])
+        scaler.load_state_dict(saved["scaler"])
         first, losses, correct, wrong = saved["epoch"], saved["losses"], saved["correct"], saved["wrong"]
         log.restore(saved["rows"], saved["seconds"], len(losses))
 
     def forward(inputs: Tensor) -> Tensor:
-        return network(inputs.contiguous(memory_format=layout))[0]
+        with arithmetic.autocast(settings, device):
+            return network(inputs.contiguous(memory_format=layout))[0].float()
 
     def state() -> dict:
         check_finite(losses, f"{title}: the train", epoch, checkpoint)
         return {
             "network": network.state_dict(),
             "optimizer": optimizer.state_dict(),
+            "scaler": scaler.state_dict(),
             "epoch": epoch,
             "step": len(losses),
             "losses": [value.cpu() for value in losses],
@@ -118,14 +123,17 @@ def train(
             inputs, targets = source.get(epoch, step)
             keep = keep_masks(settings.layers, len(inputs), drop, runtime.generator(seed, "drop path", epoch, step))
             keep = keep if keep is None else keep.to(device)
-            logits, auxiliary = network(inputs.contiguous(memory_format=layout), keep)
-            loss = F.cross_entropy(logits, targets)
-            if auxiliary is not None:
-                loss = loss + settings.auxiliary_weight * F.cross_entropy(auxiliary, targets)  # choice D30
+            with arithmetic.autocast(settings, device):
+                logits, auxiliary = training(inputs.contiguous(memory_format=layout), keep)
+                loss = F.cross_entropy(logits, targets)
+                if auxiliary is not None:
+                    loss = loss + settings.auxiliary_weight * F.cross_entropy(auxiliary, targets)  # choice D30
             optimizer.zero_grad()
-            loss.backward()
+            scaler.scale(loss).backward()
+            scaler.unscale_(optimizer)
             nn.utils.clip_grad_norm_(network.parameters(), settings.grad_clip)  # choice D33
-            optimizer.step()
+            scaler.step(optimizer)
+            scaler.update()
             losses.append(loss.detach())
             correct.append((logits.detach().argmax(1) == targets).float().mean())
             log.step({"loss": losses[-1], "accuracy": correct[-1]})

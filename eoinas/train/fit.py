@@ -5,8 +5,7 @@ number of ranks: the loss is the mean over the whole batch, and so are the gradi
 """
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
-from typing import Annotated, Literal, Protocol
+from typing import Annotated, Protocol
 
 import torch
 from pydantic import Field
@@ -16,20 +15,16 @@ from eoinas import optim, params, ranks
 from eoinas.checkpoint import check_finite
 from eoinas.ranks import Group
 from eoinas.runlog import RunLog
+from eoinas.train import arithmetic
 
-PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
-
-class FitParams(params.Section):
+class FitParams(arithmetic.ArithmeticParams):
     """What every such training needs; what each means stands beside it in params.yaml."""
 
     batch_size: params.Positive
     momentum: params.Fraction
     weight_decay: params.NonNegative
     grad_clip: params.NonNegative
-    precision: Literal["fp32", "bf16", "fp16"]
-    channels_last: bool
-    compile: bool
     sync_bn: bool
     workers: Annotated[int, Field(ge=0)]
     cpu_threads: Annotated[int, Field(ge=0)]
@@ -90,11 +85,11 @@ def fit(
         InputError: the loss is not a number.
         Stopped: a signal asked the process to end; its state is in ``checkpoint``.
     """
-    device, memory = next(network.parameters()).device, layout(settings)
+    device, memory = next(network.parameters()).device, arithmetic.layout(settings)
     network.to(memory_format=memory)
     forward = _on_all_ranks(network, settings, group, device)
     optimizer = optim.SGD(network.parameters(), 0.0, settings.momentum, settings.weight_decay)
-    scaler = torch.amp.GradScaler(device.type, enabled=settings.precision == "fp16")
+    scaler = arithmetic.scaler(settings, device)
     epochs = -(-iterations // batches.steps)
     log = RunLog(title, epochs, batches.steps, shown=group.rank == 0)
     first, sums = 1, []  # of each step of the epoch: sum of losses, items, right ones, of all ranks, float64 [3]
@@ -127,7 +122,7 @@ def fit(
         for step in range(len(sums), min(batches.steps, iterations - before)):
             optimizer.param_groups[0]["lr"] = rate(epoch, before + step)
             inputs, targets = batches.get(epoch, step)
-            with autocast(settings, device):
+            with arithmetic.autocast(settings, device):
                 total, items, right = loss(forward(inputs.contiguous(memory_format=memory)), targets)
             sums.append(group.sum(torch.stack([_double(value, device) for value in (total, items, right)])))
             # DDP takes the mean of the ranks' gradients; times the world over all items it is the gradient of the mean loss.
@@ -154,16 +149,6 @@ def fit(
     return log
 
 
-def autocast(settings: FitParams, device: torch.device) -> AbstractContextManager:
-    """Arithmetic of a forward pass as ``precision`` says."""
-    return torch.autocast(device.type, PRECISIONS[settings.precision], enabled=settings.precision != "fp32")
-
-
-def layout(settings: FitParams) -> torch.memory_format:
-    """Memory layout of weights and inputs."""
-    return torch.channels_last if settings.channels_last else torch.contiguous_format
-
-
 def _on_all_ranks(network: nn.Module, settings: FitParams, group: Group, device: torch.device) -> nn.Module:
     """The network as it is called in training: DDP over the ranks, compiled if asked for. It shares the network's weights."""
     forward = network
@@ -172,7 +157,7 @@ def _on_all_ranks(network: nn.Module, settings: FitParams, group: Group, device:
             ranks.synchronise_batch_norm(network, device)
         # Without sync_bn each rank normalises over its own rows, and the running statistics are rank 0's.
         forward = nn.parallel.DistributedDataParallel(network, forward_sync_buffers=not settings.sync_bn)
-    return torch.compile(forward) if settings.compile else forward
+    return arithmetic.compiled(forward, settings)
 
 
 def _share_buffers(network: nn.Module, group: Group) -> None:

@@ -19,7 +19,7 @@ from eoinas.genotype import Genotype
 from eoinas.models.imagenet import NetworkImageNet
 from eoinas.ranks import Group
 from eoinas.runlog import RunLog
-from eoinas.train import fit
+from eoinas.train import arithmetic, fit
 
 
 class RecipeParams(fit.FitParams):
@@ -125,8 +125,8 @@ def count_wrong(
     shared = len(photos) // group.world // settings.eval_batch_size
     wrong = torch.zeros(2, dtype=torch.int64, device=device)
     for number, (inputs, targets) in enumerate(in_order(photos, settings.eval_batch_size, settings.workers, device, group)):
-        with fit.autocast(settings, device):
-            logits, _ = network(inputs.contiguous(memory_format=fit.layout(settings)))
+        with arithmetic.autocast(settings, device):
+            logits, _ = network(inputs.contiguous(memory_format=arithmetic.layout(settings)))
         hits = logits.topk(min(5, logits.shape[1])).indices == targets[:, None]  # [B, 5]
         wrong += torch.stack([(~hits[:, 0]).sum(), (~hits.any(1)).sum()])
         if number < shared:

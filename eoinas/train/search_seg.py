@@ -52,7 +52,7 @@ def run(
     weight_half, alpha_half = crops.halves(scenes.split("train"), settings.halves_seed)
 
     def batches(half: list, purpose: str) -> FileBatches:
-        dataset = crops.Crops(scenes.root, half, settings.crops)
+        dataset = crops.Crops(scenes.root, half, settings.crops, scenes.cache)
         # As many samples an epoch of both halves, which may differ by a picture, so that the readers never start anew.
         count = len(alpha_half)
         return FileBatches(dataset, settings.batch_size, settings.seed, purpose, settings.workers, device, count=count)

@@ -65,7 +65,7 @@ def train(
     network = SegmentationNetwork(genotype, size, len(CLASSES))
     if backbone is not None:
         pretrained.load_backbone(network, backbone)
-    dataset = crops.Crops(scenes.root, scenes_train, settings.crops)
+    dataset = crops.Crops(scenes.root, scenes_train, settings.crops, scenes.cache)
     batches = FileBatches(dataset, settings.batch_size, settings.seed, "segmentation", settings.workers, device, group)
 
     def loss(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor, Tensor]:
