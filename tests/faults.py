@@ -91,6 +91,7 @@ class Stage:
 
     def __init__(self, folder: Path, name: str, command: str, outs: list[str]):
         self.folder, self.name, self.command, self.outs = folder, name, command.split(), outs
+        self.healed = 0  # times that dvc had died while it wrote its own rwlock
         self.environment = {**os.environ, "OMP_NUM_THREADS": "1", "DVC_ROOT": str(folder), "DVC_NO_ANALYTICS": "1"}
 
     def remove(self) -> None:
@@ -181,7 +182,8 @@ def kill_dvc(stage: Stage, wait: float) -> bool:
     process.communicate()
     lock = stage.folder / ".dvc/tmp/rwlock"
     if lock.exists() and not lock.read_bytes():
-        lock.unlink()  # dvc died while it wrote its own file; the doctor's advice
+        lock.unlink()  # dvc died while it wrote its own file; as make repro does
+        stage.healed += 1
     assert not alive, f"{stage.name}: {alive} 10 s after dvc was killed"
     return bool(orphans)
 
@@ -224,6 +226,7 @@ def campaign(stage: Stage, count: int, generator: random.Random) -> dict:
         row[kind] += 1
         row["resumed"] += "goes on from" in stage.finish()
         row["identical"] += outputs(stage.folder, stage.outs) == expected
+    row["rwlock"] = stage.healed
     print(f"{stage.name}: {(time.monotonic() - begin) / count:.1f} s a fault", flush=True)
     return row
 
@@ -246,7 +249,7 @@ def stages_of(folder: Path) -> list[Stage]:
 
 def report(rows: list[dict]) -> str:
     """The page of a campaign."""
-    faults, same = (sum(row[name] for row in rows for name in names) for names in (KINDS, ["identical"]))
+    faults, same, healed = (sum(row[name] for row in rows for name in names) for names in (KINDS, ["identical"], ["rwlock"]))
     columns = ["stage", "seconds", "files", *KINDS, "resumed", "identical"]
     lines = [columns, ["---"] * len(columns)]
     lines += [[f"`{row['stage']}`", *(str(row[name]) for name in columns[1:])] for row in rows]
@@ -263,7 +266,7 @@ def report(rows: list[dict]) -> str:
         "and not from the start. `identical`: faults after which all files were the same.",
         "",
         "A dvc that is killed while it writes its own `.dvc/tmp/rwlock` leaves it empty and cannot read it afterwards. The "
-        "campaign then deletes that file, as a user has to; no other file is touched.",
+        f"campaign then deletes that file, as `make repro` does: {healed} times here. No other file is touched.",
     ]
     return "\n".join(text) + "\n"
 

@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from eoinas import checkpoint, entries, files, genotype, params, runtime, selection, weights
-from eoinas.data import cifar, folder, imageset
+from eoinas.data import cifar, cityscapes, folder, imageset
 from eoinas.models.cifar import NetworkCIFAR
 from eoinas.train import candidates
 from stages import check_params
@@ -252,7 +252,7 @@ def test_pictures(suffix: str) -> None:
 @pytest.mark.parametrize("name", ["meta.json", "manifest.csv"])
 @pytest.mark.parametrize("data", ["imagenet", "cityscapes"])
 def test_manifests(data: str, name: str) -> None:
-    from eoinas.data import cityscapes, cityscapes_check, imagenet, imagenet_prepare
+    from eoinas.data import cityscapes_check, imagenet, imagenet_prepare
 
     values = yaml.safe_load((ROOT / "params.yaml").read_text())
     values["demo"]["imagenet_data"].update(digits_train=1, digits_val=1)
@@ -277,17 +277,35 @@ def test_manifests(data: str, name: str) -> None:
         try_out(path / name, (path / name).read_bytes(), rehash)
 
 
-@pytest.mark.parametrize("half", ["image", "label"])
-def test_scenes(half: str) -> None:
-    from eoinas.data import cityscapes, streets
+def scene() -> cityscapes.Pair:
+    """A street scene below the folder raw."""
+    from eoinas.data import streets
 
     streets.write(Path("raw"), {"train": 1}, 64, 32, 0)
-    names = {"image": "leftImg8bit/train/drawn/drawn_000000_000000_leftImg8bit.png"}
-    names["label"] = names["image"].replace("leftImg8bit/", "gtFine/").replace("leftImg8bit", "gtFine_labelIds")
-    pair = cityscapes.Pair("train", names["image"], names["label"], 64, 32, 0, 0)
-    path = Path("raw", names[half])
+    image = "leftImg8bit/train/drawn/drawn_000000_000000_leftImg8bit.png"
+    label = image.replace("leftImg8bit/", "gtFine/").replace("leftImg8bit", "gtFine_labelIds")
+    return cityscapes.Pair("train", image, label, 64, 32, 0, 0)
+
+
+@pytest.mark.parametrize("half", ["image", "label"])
+def test_scenes(half: str) -> None:
+    pair = scene()
+    path = Path("raw", getattr(pair, half))
     read = {"image": cityscapes.image, "label": cityscapes.labels}[half]
     try_out(path, path.read_bytes(), lambda: read(Path("raw"), pair))
+
+
+def test_decoded_scenes() -> None:
+    from eoinas.data import scene_cache
+
+    pair = scene()
+
+    def read() -> object:
+        return scene_cache.cut(Path("raw"), pair, Path("cache"), (20, 20), (3.0, 2.0, 40.5, 30.0))
+
+    read()
+    path = Path("cache", f"{pair.image}.npy")
+    try_out(path, path.read_bytes(), read)
 
 
 @pytest.mark.parametrize("suffix", ["png", "jpg"])

@@ -77,7 +77,7 @@ def _read(path: Path, pair: Pair) -> np.ndarray | None:
     """The mapped array, or None where there is none or another one."""
     try:
         pixels = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError):
+    except Exception:  # a damaged header can raise anything at all
         return None
-    fits = pixels.shape == (pair.height, pair.width, BYTES) and pixels.dtype == np.uint8 and pixels.flags.c_contiguous
-    return pixels if fits else None
+    fits = isinstance(pixels, np.memmap) and pixels.dtype == np.uint8 and pixels.flags.c_contiguous
+    return pixels if fits and pixels.shape == (pair.height, pair.width, BYTES) else None
