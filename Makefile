@@ -21,7 +21,7 @@ faults: $(VENV)/dev  ## kill every training stage again and again and compare, d
 	EOINAS_FUZZ=100 python -m pytest -n auto tests/test_fuzz.py
 
 # In this order, for the last writes up what the others found.
-BENCHMARKS := search_step seg_search_step retrain_step data_path loaders checkpoint_cost demo_time growth report
+BENCHMARKS := search_step seg_search_step operations retrain_step data_path loaders checkpoint_cost demo_time growth report
 
 bench: $(VENV)/run  ## every speed claim measured, to reports/performance; under 20 minutes, on a quiet machine
 	set -e; for name in $(BENCHMARKS); do python -m benchmarks.$$name; done
