@@ -67,9 +67,9 @@ def main() -> None:
             **{"first call of the compiled, s": compiling},
         )
     report.remarks = [
-        f"Grouping the depthwise convolutions of edges with one input and kernel into one call would spare {shared():.1f} calls of a "
-        f"cell with {len(EDGES)} edges, and was not built. The two steps of an iteration see different images with different weights, "
-        "so that they cannot share a forward pass.",
+        f"One call for the depthwise convolutions of edges with one input and kernel would spare {shared():.1f} calls of a cell with "
+        f"{len(EDGES)} edges, and was not built. The two steps of an iteration see other images with other weights: they cannot share "
+        "a forward pass."
     ]
     report.write()
 

@@ -6,6 +6,7 @@ from eoinas import files
 ORDER = (
     "search_step",
     "seg_search_step",
+    "operations",
     "retrain_step",
     "data_path",
     "loaders",
