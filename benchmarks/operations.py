@@ -67,9 +67,9 @@ def main() -> None:
             **{"first call of the compiled, s": compiling},
         )
     report.remarks = [
-        f"One call for the depthwise convolutions of edges with one input and kernel would spare {shared():.1f} calls of a cell with "
-        f"{len(EDGES)} edges, and was not built. The two steps of an iteration see other images with other weights: they cannot share "
-        "a forward pass."
+        f"One call for the depthwise convolutions of edges with one input and kernel would spare {shared():.1f} calls of a cell "
+        f"with {len(EDGES)} edges, and was not built. The two steps of an iteration see other images with other weights: they "
+        "cannot share a forward pass."
     ]
     report.write()
 
