@@ -21,10 +21,10 @@ SCALE, TURNS = "demo", 3
 CELL = "data/genotypes/eoinas_cifar.json"
 DATA = ("data_cifar10", "data_cifar100", "data_imagenet", "data_cityscapes")
 TRAINING = {
-    "search": ("eoinas", "0"),
+    "search": ("eoinas", "0-3"),
     "random_cells": (),
-    "retrain": ("cifar10", "eoinas", "0"),
-    "standalone": ("sep_conv_3x3",),
+    "retrain": ("cifar10", "eoinas", "0-9"),
+    "standalone": ("0-7",),
     "imagenet": ("eoinas",),
     "seg_search": (),
     "seg_pretrain": ("eoinas",),
