@@ -64,6 +64,7 @@ def plot(points: list[dict]) -> None:
     import pandas as pd
     import seaborn as sns
     from matplotlib import pyplot as plt
+    from matplotlib import ticker
 
     sns.set_theme(style="whitegrid")
     frame = pd.DataFrame(points)
@@ -75,7 +76,10 @@ def plot(points: list[dict]) -> None:
             sns.lineplot(chosen, x="value", y=quantity, hue="version", marker="o", ax=place, legend=legend)
             place.set(xscale="log", yscale="log", xlabel=LABELS[axis], ylabel=label)
             place.set_xticks(AXES[axis], labels=map(str, AXES[axis]))
+            place.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 3, 5)))
+            place.yaxis.set_major_formatter(ticker.FormatStrFormatter("%g"))
             place.minorticks_off()
+    sns.move_legend(axes[0, -1], "center right", title=None)
     figure.savefig(timing.OUT / "growth.png", dpi=100, metadata={"Software": None})
 
 

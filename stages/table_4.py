@@ -1,7 +1,5 @@
 """Table IV: the network of the segmentation search, built and read off. Usage: python -m stages.table_4 SCALE"""
 
-import torch
-
 from eoinas import files, params, runtime
 from eoinas.metrics import structure
 from eoinas.report.table_4 import Layer, table_4
@@ -10,8 +8,7 @@ from eoinas.train import search_seg
 
 def main(scale: str) -> None:
     settings = params.load(search_seg.SegSearchParams, scale, "seg_search")
-    with torch.device("meta"):
-        network = search_seg.build(settings)
+    network = search_seg.build(settings)
     layers = [Layer(*stage) for stage in structure.stages_of(network, settings.crops.crop)]
     table = table_4(scale, layers, settings.crops.crop)
     files.write_text(f"reports/{scale}/table_4.md", table.markdown)

@@ -22,7 +22,7 @@ def stages_of(network: SupernetSegmentation, size: int) -> list[Stage]:
     """One row for each convolution of the stem, each cell and ASPP, in the order of the network.
 
     Args:
-        network: built under ``torch.device("meta")`` it computes nothing.
+        network: whatever its weights; every edge passes its input on.
         size: side of the image in pixels.
     """
     named = [("Conv2d, 3×3", conv) for conv in network.stem.convs]
