@@ -135,6 +135,10 @@ def main() -> None:
                 seconds(folder, ["-m", f"stages.{stage}", SCALE])
         for work in works:
             work(folder, report)
+    if not whole:
+        report.remarks = [
+            "imagenet and seg_pretrain import timm's transforms of photographs, and with them torchvision and torch's compiler."
+        ]
     report.write()
 
 

@@ -121,7 +121,7 @@ def _draw(scale: str, path: Path | str, ranking: Ranking, found: dict) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(16, 10.5), layout="constrained")
+    figure = Figure(figsize=(16, 10.5), dpi=plot.DPI, layout="constrained")
     FigureCanvasAgg(figure)
     upper, lower = figure.subfigures(2, 1, height_ratios=(1.5, 1))
     panels = upper.subplots(1, len(KNOWN), sharey=True)
@@ -143,7 +143,8 @@ def _draw(scale: str, path: Path | str, ranking: Ranking, found: dict) -> None:
     )
     _heat_map(lower, ranking)
     lower.suptitle("Fig. 4: rank (colour) and value (number) of the operations, ordered by stand-alone accuracy", fontsize=13)
-    figure.canvas.draw()  # the labels are put where there is room, which is known now
+    figure.draw_without_rendering()  # the labels are put where there is room, which is known now
+    figure.set_layout_engine("none")
     for axes, values in zip(panels, ranking.known.values(), strict=True):
         bars = [run.sd or 0.0 for run in ranking.networks.runs.values()]
         labels.place(axes, list(zip(values, ranking.accuracy, strict=True)), LABELS, bars)

@@ -26,10 +26,9 @@ def fig_7_8(scale: str, path: Path | str) -> None:
     seeds = params.top().seeds
     curves = load.histories(scale, tuple(plot.VARIANTS))
     prunes = {variant: load.prune_epochs(scale, variant, seeds[0]) for variant in plot.VARIANTS}
-    files.write_text(
-        Path(path).with_suffix(".csv"), summary(curves).to_csv(index=False, float_format="%.6f", lineterminator="\n")
-    )
-    _draw(scale, path, curves, prunes, len(seeds))
+    numbers = summary(curves)
+    files.write_text(Path(path).with_suffix(".csv"), numbers.to_csv(index=False, float_format="%.6f", lineterminator="\n"))
+    _draw(scale, path, numbers, prunes, len(seeds))
 
 
 def summary(curves: "pd.DataFrame") -> "pd.DataFrame":
@@ -39,7 +38,7 @@ def summary(curves: "pd.DataFrame") -> "pd.DataFrame":
     return grouped.reset_index()
 
 
-def _draw(scale: str, path: Path | str, curves: "pd.DataFrame", prunes: dict[str, list[int]], n: int) -> None:
+def _draw(scale: str, path: Path | str, numbers: "pd.DataFrame", prunes: dict[str, list[int]], n: int) -> None:
     plot.style()
     from matplotlib.figure import Figure
 
@@ -48,7 +47,7 @@ def _draw(scale: str, path: Path | str, curves: "pd.DataFrame", prunes: dict[str
     for column, (title, pair) in enumerate(PAIRS.items()):
         for row, measure in enumerate(MEASURES):
             ended = sorted({epoch for variant in pair for epoch in prunes[variant]})
-            panel(panels[row, column], curves[curves["variant"].isin(pair)], measure, pair, ended)
+            panel(panels[row, column], numbers, measure, pair, ended)
         panels[0, column].set_title(title)
     band = "band: one standard deviation" if n > 1 else "one seed, no band"
     figure.suptitle(
@@ -59,18 +58,18 @@ def _draw(scale: str, path: Path | str, curves: "pd.DataFrame", prunes: dict[str
     plot.save(figure, path)
 
 
-def panel(axes: "Axes", curves: "pd.DataFrame", measure: str, pair: tuple[str, ...], ended: list[int]) -> None:
-    """One measure by epoch, a line a variant of ``pair``; dotted lines at the epochs ``ended``."""
-    import seaborn
+def panel(axes: "Axes", numbers: "pd.DataFrame", measure: str, variants: tuple[str, ...], ended: list[int]) -> None:
+    """One measure by epoch, from ``summary``: a line and its band a variant; dotted lines at the epochs ``ended``."""
     from matplotlib.ticker import MaxNLocator, PercentFormatter
 
     for epoch in ended:
         axes.axvline(epoch, color="0.45", linestyle=":", linewidth=1.2, zorder=1)
-    palette = {variant: plot.VARIANT_COLOURS[variant] for variant in pair}
-    seaborn.lineplot(curves, x="epoch", y=measure, hue="variant", hue_order=pair, palette=palette, errorbar="sd", ax=axes)
-    handles, labels = axes.get_legend_handles_labels()
-    corner = "lower right" if measure == "train_accuracy" else "upper right"
-    axes.legend(handles, [plot.VARIANTS[label] for label in labels], loc=corner)
+    for variant in variants:
+        found, colour = numbers[numbers["variant"] == variant], plot.VARIANT_COLOURS[variant]
+        mean, sd = found[f"{measure}_mean"], found[f"{measure}_sd"]
+        axes.plot(found["epoch"], mean, color=colour, label=plot.VARIANTS[variant])
+        axes.fill_between(found["epoch"], mean - sd, mean + sd, color=colour, alpha=0.2, linewidth=0)
+    axes.legend(loc="lower right" if measure == "train_accuracy" else "upper right")
     axes.set(xlabel="epoch", ylabel=MEASURES[measure])
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     if measure == "train_accuracy":

@@ -14,8 +14,9 @@ PLACES = (
     *((9, 18, "left", "bottom"), (9, -18, "left", "top"), (-9, 18, "right", "bottom"), (-9, -18, "right", "top")),
     *((9, 32, "left", "bottom"), (9, -32, "left", "top"), (-9, 32, "right", "bottom"), (-9, -32, "right", "top")),
 )
-MARKER = 7  # radius in pixels that a point keeps free
-BAR = 3  # and its error bar, to both sides
+MARKER = 5  # radius in points that a point keeps free
+BAR = 2  # and its error bar, to both sides
+GAP = 1  # between two names
 
 
 def place(axes: "Axes", points: Sequence[tuple[float, float]], names: Sequence[str], bars: Sequence[float]) -> None:
@@ -30,9 +31,10 @@ def place(axes: "Axes", points: Sequence[tuple[float, float]], names: Sequence[s
 
     renderer = axes.figure.canvas.get_renderer()
     spots = axes.transData.transform(points)
-    taken = [Bbox.from_extents(x - MARKER, y - MARKER, x + MARKER, y + MARKER) for x, y in spots]
+    marker, side, gap = (renderer.points_to_pixels(points) for points in (MARKER, BAR, GAP))
+    taken = [Bbox.from_extents(x - marker, y - marker, x + marker, y + marker) for x, y in spots]
     heads = axes.transData.transform([(x, y + bar) for (x, y), bar in zip(points, bars, strict=True)])
-    taken += [Bbox.from_extents(x - BAR, 2 * y - top, x + BAR, top) for (x, y), (_, top) in zip(spots, heads, strict=True)]
+    taken += [Bbox.from_extents(x - side, 2 * y - top, x + side, top) for (x, y), (_, top) in zip(spots, heads, strict=True)]
     frame = axes.get_window_extent(renderer)
     for point, name in zip(points, names, strict=True):
         best, least = None, float("inf")
@@ -53,7 +55,7 @@ def place(axes: "Axes", points: Sequence[tuple[float, float]], names: Sequence[s
             best, least = text, cost
             if cost < 1:
                 break
-        taken.append(Text.get_window_extent(best, renderer))
+        taken.append(Text.get_window_extent(best, renderer).padded(gap))
 
 
 def _overlap(one: "Bbox", other: "Bbox") -> float:
