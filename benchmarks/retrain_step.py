@@ -35,7 +35,7 @@ class Case(NamedTuple):
     batch: int
 
 
-CASES = {"CIFAR": Case("cifar", 36, 20, 10, 32, 16), "ImageNet": Case("imagenet", 48, 14, 1000, 224, 4)}
+CASES = {"CIFAR": Case("cifar", 36, 20, 10, 32, 16), "ImageNet": Case("imagenet", 48, 14, 1000, 224, 8)}
 # Name: layout, precision; None is the plain network.
 VERSIONS = {
     "plain": None,
