@@ -79,7 +79,8 @@ def plot(points: list[dict]) -> None:
             place.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 3, 5)))
             place.yaxis.set_major_formatter(ticker.FormatStrFormatter("%g"))
             place.minorticks_off()
-    sns.move_legend(axes[0, -1], "center right", title=None)
+    axes[0, -1].get_legend().remove()
+    figure.legend(*axes[0, -1].get_legend_handles_labels(), loc="outside upper center", ncols=2, frameon=False)
     figure.savefig(timing.OUT / "growth.png", dpi=100, metadata={"Software": None})
 
 
