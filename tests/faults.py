@@ -179,6 +179,7 @@ def kill_dvc(stage: Stage, wait: float) -> bool:
     orphans = [child for child in children if stage.command[2] in child.cmdline()]
     process.kill()
     _, alive = psutil.wait_procs(orphans, timeout=10)
+    alive = [child for child in alive if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]  # init takes its time
     process.communicate()
     lock = stage.folder / ".dvc/tmp/rwlock"
     if lock.exists() and not lock.read_bytes():

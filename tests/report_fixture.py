@@ -1,6 +1,9 @@
 """A small results tree in the form the training stages write it, with known numbers and plausible curves."""
 
+import csv
+import io
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -175,3 +178,25 @@ def _trace(path: Path, epochs: int, warm_up: int, prunes: tuple[int, ...], seed:
         prune_epochs=np.asarray(prunes, np.int64),
         pruned=np.asarray(pruned, np.int64).reshape(-1, cells, edges),
     )
+
+
+def builder(folder: Path, monkeypatch) -> Callable[..., Path]:
+    """Works in ``folder`` and returns what builds the tree there; its arguments are those of ``build``."""
+    monkeypatch.chdir(folder)
+
+    def build_there(*args, **kwargs) -> Path:
+        build(folder, *args, **kwargs)
+        return folder
+
+    return build_there
+
+
+def records(text: str) -> list[dict]:
+    """Rows of a CSV."""
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def body(markdown: str) -> list[list[str]]:
+    """Cells of the rows of the first table, without its two header lines."""
+    lines = [line for line in markdown.splitlines() if line.startswith("| ")]
+    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines[2:]]

@@ -1,8 +1,6 @@
 """Tables, figures and page on a small results tree with known numbers."""
 
 import ast
-import csv
-import io
 import json
 from pathlib import Path
 
@@ -24,6 +22,7 @@ from eoinas.report.table_3 import table_3, welch
 from eoinas.report.table_4 import Layer, table_4
 from eoinas.report.table_5 import table_5
 from tests import report_fixture
+from tests.report_fixture import body, records
 
 DRAW = {
     "fig_1_4": fig_1_4,
@@ -37,29 +36,12 @@ PNG = b"\x89PNG\r\n\x1a\n"
 
 @pytest.fixture
 def build(tmp_path, monkeypatch):
-    """Builds the tree in an empty folder and works there."""
-    monkeypatch.chdir(tmp_path)
-
-    def build_with(*args, **kwargs) -> Path:
-        report_fixture.build(tmp_path, *args, **kwargs)
-        return tmp_path
-
-    return build_with
+    return report_fixture.builder(tmp_path, monkeypatch)
 
 
 @pytest.fixture
 def demo(build):
     return build("demo")
-
-
-def records(text: str) -> list[dict]:
-    return list(csv.DictReader(io.StringIO(text)))
-
-
-def body(markdown: str) -> list[list[str]]:
-    """Cells of the rows of the first table, without its two header lines."""
-    lines = [line for line in markdown.splitlines() if line.startswith("| ")]
-    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines[2:]]
 
 
 def test_quoted_rows_are_the_papers():

@@ -1,7 +1,5 @@
 """Tables II, IV and V and Figs. 1, 4 and 11 on small results with known numbers."""
 
-import csv
-import io
 import json
 import math
 from itertools import permutations
@@ -24,6 +22,7 @@ from eoinas.report.table_2 import table_2
 from eoinas.report.table_4 import Layer, rows, table_4
 from eoinas.train import search_seg
 from tests import report_fixture
+from tests.report_fixture import body, records
 
 ROOT = Path(__file__).parent.parent
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -31,28 +30,12 @@ PNG = b"\x89PNG\r\n\x1a\n"
 
 @pytest.fixture
 def build(tmp_path, monkeypatch):
-    """Builds the tree in an empty folder and works there."""
-    monkeypatch.chdir(tmp_path)
-
-    def build_with(*args, **kwargs) -> Path:
-        report_fixture.build(tmp_path, *args, **kwargs)
-        return tmp_path
-
-    return build_with
+    return report_fixture.builder(tmp_path, monkeypatch)
 
 
 @pytest.fixture
 def demo(build):
     return build("demo")
-
-
-def records(text: str) -> list[dict]:
-    return list(csv.DictReader(io.StringIO(text)))
-
-
-def body(markdown: str) -> list[list[str]]:
-    lines = [line for line in markdown.splitlines() if line.startswith("| ")]
-    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines[2:]]
 
 
 def change(path: Path, **fields: object) -> None:
