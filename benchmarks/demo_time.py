@@ -130,15 +130,14 @@ def main() -> None:
         copy_project(folder)
         works: tuple[Callable[[Path, timing.Report], None], ...] = (repro,) if whole else (start_up, tables)
         if not whole:
+            report.remarks = [
+                "imagenet and seg_pretrain import timm's transforms of photographs, with them torchvision and torch's compiler."
+            ]
             give_cells(folder)
             for stage in DATA:
                 seconds(folder, ["-m", f"stages.{stage}", SCALE])
         for work in works:
             work(folder, report)
-    if not whole:
-        report.remarks = [
-            "imagenet and seg_pretrain import timm's transforms of photographs, and with them torchvision and torch's compiler."
-        ]
     report.write()
 
 

@@ -5,9 +5,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from eoinas import files
 from eoinas.genotype import INPUTS, NODES, Genotype
-from eoinas.report import layout
+from eoinas.report import layout, plot
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,7 +21,6 @@ BEFORE_LABEL, AFTER_LABEL = 0.40, 0.26  # room in which edges bend
 SPREAD = 0.10  # between the arrow heads of one node
 MARGIN, HEADING = 0.22, 0.30
 LETTER = 0.10  # width of a heading's letter, on the safe side
-DPI = 150
 # Fill and line by kind of operation.
 COLOURS = {
     "skip": ("#ececec", "#6b6b6b"),
@@ -221,5 +219,4 @@ def _save(rows: list[list[_Panel]], path: Path | str) -> None:
                 panel.draw(axes, left, top - MARGIN - room + (room - HEADING - panel.height))
                 left += widths[place] + 2 * MARGIN
             top -= room + 2 * MARGIN
-        with files.replacing(path) as temporary:
-            figure.savefig(temporary, format="png", dpi=DPI, metadata={"Software": None})
+        plot.save(figure, path)

@@ -31,7 +31,7 @@ def place(axes: "Axes", points: Sequence[tuple[float, float]], names: Sequence[s
 
     renderer = axes.figure.canvas.get_renderer()
     spots = axes.transData.transform(points)
-    marker, side, gap = (renderer.points_to_pixels(points) for points in (MARKER, BAR, GAP))
+    marker, side, gap = map(renderer.points_to_pixels, (MARKER, BAR, GAP))
     taken = [Bbox.from_extents(x - marker, y - marker, x + marker, y + marker) for x, y in spots]
     heads = axes.transData.transform([(x, y + bar) for (x, y), bar in zip(points, bars, strict=True)])
     taken += [Bbox.from_extents(x - side, 2 * y - top, x + side, top) for (x, y), (_, top) in zip(spots, heads, strict=True)]
