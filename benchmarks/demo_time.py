@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks import timing
-from eoinas import files, genotype
+from eoinas import formats, genotype
 
 SCALE, TURNS = "demo", 3
 CELL = "data/genotypes/eoinas_cifar.json"
@@ -62,7 +62,7 @@ def give_cells(folder: Path) -> None:
         found[f"{place}/eoinas.json"] = {"cell": cell, "cutout": 16}
     for name, value in found.items():
         if not (path := folder / f"results/{SCALE}" / name).exists():
-            files.write_json(path, value)
+            formats.write_json(path, value)
 
 
 def seconds(folder: Path, command: list[str], code: int = 0) -> float:

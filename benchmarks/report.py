@@ -1,7 +1,7 @@
 """reports/performance/README.md, from what the benchmarks wrote: ``python -m benchmarks.report``."""
 
 from benchmarks import timing, work
-from eoinas import files
+from eoinas import files, formats
 
 ORDER = (
     "search_step",
@@ -29,7 +29,7 @@ bound them.
 
 
 def main() -> None:
-    found = {name: files.read_json(path) for name in ORDER if (path := timing.OUT / f"{name}.json").exists()}
+    found = {name: formats.read_json(path) for name in ORDER if (path := timing.OUT / f"{name}.json").exists()}
     targets = [target for value in found.values() for target in value["targets"]]
     met = sum(target["met"] for target in targets)
     parts = [HEAD, f"## Targets: {met} of {len(targets)} met\n"]

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import torch
 
-from eoinas import files, runtime
+from eoinas import devices, formats
 
 OUT = Path("reports/performance")
 MEMORY = "memory"  # the command-line word with which a benchmark runs one work alone, for ``peak_memory``
@@ -81,7 +81,7 @@ def reproducible(on: bool) -> Iterator[None]:
     """Deterministic operators as in the stages, or torch's defaults, which the plain references run with."""
     before = torch.get_deterministic_debug_mode()
     torch.set_deterministic_debug_mode("error" if on else "default")
-    torch.utils.deterministic.fill_uninitialized_memory = False  # as runtime.device has it
+    torch.utils.deterministic.fill_uninitialized_memory = False  # as devices.device has it
     try:
         yield
     finally:
@@ -176,14 +176,14 @@ class Report:
             "data": self.data,
             "seconds": round(time.perf_counter() - self._start, 1),
         }
-        files.write_json(OUT / f"{self.name}.json", value)
+        formats.write_json(OUT / f"{self.name}.json", value)
         print(markdown(json.loads(json.dumps(value))), flush=True)
 
 
 def machine() -> dict[str, object]:
     """What the numbers depend on beside the code."""
     return {
-        "device": runtime.device_name(),
+        "device": devices.device_name(),
         "cores": len(os.sched_getaffinity(0)),
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,

@@ -21,7 +21,7 @@ from types import TracebackType
 import torch
 from torch import Tensor
 
-from eoinas import files, runtime
+from eoinas import command, files
 from eoinas.errors import InputError
 
 _DIGEST = hashlib.sha256().digest_size
@@ -90,7 +90,7 @@ class Checkpoint:
             raise InputError(
                 f"{self._stage}: another process works on this stage ({self._folder}); wait for it or end it"
             ) from None
-        runtime.wait_for_checkpoint()
+        command.wait_for_checkpoint()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None) -> None:
@@ -160,7 +160,7 @@ class Checkpoint:
             InputError: the disk is full; the states before are as they were.
             Stopped: the state is saved and the process was asked to stop.
         """
-        if not runtime.stopping() and time.monotonic() - self._saved < self._seconds:
+        if not command.stopping() and time.monotonic() - self._saved < self._seconds:
             return
         payload, content = io.BytesIO(), state()
         torch.save(content, payload)
@@ -171,8 +171,8 @@ class Checkpoint:
         (self._folder / "next.pt").replace(self._newest)
         files.sync(self._folder)
         self._saved, self.last = time.monotonic(), _place(content, self._newest)
-        if runtime.stopping():
-            raise runtime.Stopped(f"{self._stage}: state saved, the next run goes on from here")
+        if command.stopping():
+            raise command.Stopped(f"{self._stage}: state saved, the next run goes on from here")
 
 
 def _place(state: dict, path: Path) -> str:

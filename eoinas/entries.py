@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from eoinas import files, genotype, params
+from eoinas import formats, genotype, params
 from eoinas.errors import InputError
 
 SEARCHED = ("eoinas", "baseline", "sss", "random")
@@ -31,7 +31,7 @@ def load(path: str) -> tuple[genotype.Genotype, int]:
     Raises:
         InputError: the file is missing or is no resolved entry.
     """
-    value = files.read_json(path)
+    value = formats.read_json(path)
     if not isinstance(value, dict) or not {"cell", "cutout"} <= value.keys() or type(value["cutout"]) is not int:
         raise InputError(f"{path}: no resolved entry; run the stage `entries` again")
     return genotype.parse(value["cell"], path), value["cutout"]

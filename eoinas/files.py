@@ -4,20 +4,14 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import io
-import json
 import os
 import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from eoinas.errors import InputError
-
-if TYPE_CHECKING:
-    import numpy as np
 
 _FULL = {number: os.strerror(number) for number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)}
 
@@ -128,34 +122,6 @@ def write_bytes(path: Path | str, blob: bytes | memoryview) -> None:
 def write_text(path: Path | str, text: str) -> None:
     """Write ``text`` as UTF-8, whole or not at all."""
     write_bytes(path, text.encode())
-
-
-def write_array(path: Path | str, array: np.ndarray) -> None:
-    """Write ``array`` as .npy, whole or not at all; np.save to a file takes no notice of a full disk if the array is small."""
-    import numpy as np
-
-    buffer = io.BytesIO()
-    np.save(buffer, array, allow_pickle=False)
-    write_bytes(path, buffer.getbuffer())
-
-
-def write_json(path: Path | str, value: object) -> None:
-    """Write ``value`` as JSON with a stable layout, so that equal values are equal bytes."""
-    write_text(path, json.dumps(value, indent=1, allow_nan=False) + "\n")
-
-
-def read_json(path: Path | str) -> object:
-    """The JSON value in ``path``.
-
-    Raises:
-        InputError: the file is missing or is not JSON.
-    """
-    try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        raise InputError(f"{path}: not a JSON file ({error})") from None
 
 
 def sha256(path: Path | str) -> str:

@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from eoinas import files
+from eoinas import formats
 from eoinas.errors import InputError
 
 # The candidate set O in the paper's order: 1) identity, 2) zero, 3) ... 8) max pooling.
@@ -87,7 +87,7 @@ def load(path: Path | str) -> Genotype:
     Raises:
         InputError: the file is missing, is not JSON or holds no valid genotype.
     """
-    return parse(files.read_json(path), str(path))
+    return parse(formats.read_json(path), str(path))
 
 
 def plain(genotype: Genotype) -> dict:
@@ -97,4 +97,4 @@ def plain(genotype: Genotype) -> dict:
 
 def save(path: Path | str, genotype: Genotype) -> None:
     """Write a genotype JSON: a few hundred bytes, no timestamp."""
-    files.write_json(path, plain(genotype))
+    formats.write_json(path, plain(genotype))

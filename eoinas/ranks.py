@@ -16,7 +16,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, distributed, nn
 
-from eoinas import runtime
+from eoinas import command
 from eoinas.checkpoint import Checkpoint
 
 PATIENCE = datetime.timedelta(hours=2)  # for a rank that looks through the files of a large data set
@@ -94,7 +94,7 @@ class SharedCheckpoint:
         if self._own:
             self._own.__enter__()
         else:
-            runtime.wait_for_checkpoint()
+            command.wait_for_checkpoint()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -116,14 +116,14 @@ class SharedCheckpoint:
         Raises:
             Stopped: the state is saved and one of the processes was asked to stop.
         """
-        stop = self._group.any(runtime.stopping())
-        if stop and not runtime.stopping():
+        stop = self._group.any(command.stopping())
+        if stop and not command.stopping():
             signal.raise_signal(signal.SIGTERM)  # as the rank that got it
         # A signal that comes in between ends rank 0 alone, its state saved, and then the launcher ends the others.
         if self._own:
             self._own.offer(state)
         elif stop:
-            raise runtime.Stopped(f"{self._stage}: rank {self._group.rank} of {self._group.world}")
+            raise command.Stopped(f"{self._stage}: rank {self._group.rank} of {self._group.world}")
 
 
 class _Sum(torch.autograd.Function):

@@ -1,19 +1,18 @@
-"""What a person sees of a long stage, and the history that it leaves: one row an epoch."""
+"""The history that a long stage leaves, one row an epoch, and the seconds spent."""
 
 import csv
 import io
-import sys
 import time
 from pathlib import Path
 
 from torch import Tensor
-from tqdm import tqdm
 
 from eoinas import files
+from eoinas.progress import Progress
 
 
 class RunLog:
-    """History rows, a progress bar with ETA on a terminal, one line an epoch elsewhere, and the seconds spent.
+    """History rows and the seconds spent; what a person sees of them is ``Progress``'s.
 
     Args:
         title: of the stage.
@@ -23,22 +22,13 @@ class RunLog:
 
     def __init__(self, title: str, epochs: int, steps: int, shown: bool = True):
         self.rows: list[dict] = []
-        self._shown = shown
         self._before, self._start = 0.0, time.monotonic()
-        self._title, self._epochs, self._steps = title, epochs, steps
-        self._bar = tqdm(
-            total=epochs * steps,
-            desc=title,
-            unit="step",
-            mininterval=0.5,
-            dynamic_ncols=True,
-            disable=not (shown and sys.stderr.isatty()),
-        )
+        self._progress = Progress(title, epochs, steps, shown)
 
     def restore(self, rows: list[dict], seconds: float, steps: int) -> None:
         """Go on where a killed run was: its history, the seconds it had spent, and the steps done of the present epoch."""
         self.rows, self._before = rows, seconds
-        self._bar.initial = self._bar.n = self._bar.last_print_n = len(rows) * self._steps + steps
+        self._progress.restore(len(rows), steps)
 
     @property
     def seconds(self) -> float:
@@ -46,24 +36,17 @@ class RunLog:
         return self._before + time.monotonic() - self._start
 
     def step(self, values: dict[str, Tensor]) -> None:
-        """One step is done; ``values``, scalars, are read only when the bar is drawn, for that may wait for the device."""
-        if self._bar.update(1):
-            shown = " ".join(f"{name} {value.item():.3f}" for name, value in values.items())
-            self._bar.set_postfix_str(f"epoch {len(self.rows) + 1}/{self._epochs} {shown}", refresh=False)
+        """One step is done; ``values`` are scalars."""
+        self._progress.step(len(self.rows) + 1, values)
 
     def epoch(self, **row: float | None) -> None:
         """An epoch is done; ``row`` becomes a line of the history."""
         self.rows.append(row)
-        if self._shown and self._bar.disable:
-            left = self.seconds / len(self.rows) * (self._epochs - len(self.rows))
-            shown = " ".join(f"{name} {_number(value)}" for name, value in row.items() if name != "epoch" and value is not None)
-            print(f"{self._title}: epoch {len(self.rows)}/{self._epochs} {shown} | {left:.0f} s left", flush=True)
+        self._progress.epoch(len(self.rows), row, self.seconds)
 
     def close(self) -> None:
-        """End the progress bar and say how long it took."""
-        self._bar.close()
-        if self._shown:
-            print(f"{self._title}: {self._epochs} epochs in {self.seconds:.1f} s", flush=True)
+        """Nothing more will come."""
+        self._progress.close(self.seconds)
 
     def write(self, path: Path) -> None:
         """Write the history as CSV; a value that an epoch does not have is an empty field."""

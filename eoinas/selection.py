@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from eoinas import files
+from eoinas import formats
 from eoinas.errors import InputError
 
 
@@ -19,7 +19,7 @@ def select(folders: Mapping[int, str]) -> dict:
     Raises:
         InputError: a score is missing or is no number.
     """
-    found = {seed: files.read_json(Path(folder) / "score.json") for seed, folder in folders.items()}
+    found = {seed: formats.read_json(Path(folder) / "score.json") for seed, folder in folders.items()}
     for seed, value in found.items():
         if not isinstance(value, dict) or not isinstance(value.get("accuracy"), float) or "by" not in value:
             raise InputError(f"{folders[seed]}/score.json: no score of a candidate; run its stage again")

@@ -1,6 +1,6 @@
 """Check all of params.yaml before anything runs on it. Usage: python -m stages.check_params SCALE"""
 
-from eoinas import files, params, runtime
+from eoinas import command, files, params
 from eoinas.data import cityscapes, prepare
 from eoinas.data.imagenet import ImagenetDataParams
 from eoinas.data.images import SplitParams
@@ -40,4 +40,4 @@ def main(scale: str) -> None:
 
 
 if __name__ == "__main__":
-    runtime.run(main)
+    command.run(main)

@@ -1,6 +1,6 @@
 """Parameters and multiply-adds of every entry's network. Usage: python -m stages.complexity SCALE"""
 
-from eoinas import entries, files, params, runtime
+from eoinas import command, entries, formats, params
 from eoinas.data import imagenet as imagenet_data
 from eoinas.data import imageset
 from eoinas.metrics import complexity
@@ -24,8 +24,8 @@ def main(scale: str) -> None:
         network, *size = sizes[data]
         cells = {name: entries.load(f"results/{scale}/entries/{data}/{name}.json")[0] for name in networks}
         table[data] = {name: complexity.of_classifier(network, cell, *size) for name, cell in cells.items()}
-    files.write_json(f"results/{scale}/complexity.json", table)
+    formats.write_json(f"results/{scale}/complexity.json", table)
 
 
 if __name__ == "__main__":
-    runtime.run(main)
+    command.run(main)

@@ -1,6 +1,6 @@
 """CIFAR-10, or what stands in for it at this scale, as arrays. Usage: python -m stages.data_cifar10 SCALE"""
 
-from eoinas import params, runtime
+from eoinas import command, params
 from eoinas.data import imageset, prepare
 
 
@@ -10,4 +10,4 @@ def main(scale: str) -> None:
 
 
 if __name__ == "__main__":
-    runtime.run(main)
+    command.run(main)

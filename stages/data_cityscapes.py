@@ -1,6 +1,6 @@
 """Cityscapes, or what stands in for it at this scale: checks and a manifest. Usage: python -m stages.data_cityscapes SCALE"""
 
-from eoinas import params, runtime
+from eoinas import command, params
 from eoinas.data import cityscapes, cityscapes_check
 
 
@@ -10,4 +10,4 @@ def main(scale: str) -> None:
 
 
 if __name__ == "__main__":
-    runtime.run(main)
+    command.run(main)

@@ -1,6 +1,6 @@
 """ImageNet, or what stands in for it at this scale: checked, with a manifest. Usage: python -m stages.data_imagenet SCALE"""
 
-from eoinas import params, runtime
+from eoinas import command, params
 from eoinas.data import imagenet_prepare
 from eoinas.data.imagenet import ImagenetDataParams
 
@@ -10,4 +10,4 @@ def main(scale: str) -> None:
 
 
 if __name__ == "__main__":
-    runtime.run(main)
+    command.run(main)

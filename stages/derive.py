@@ -3,7 +3,7 @@
 from functools import partial
 from pathlib import Path
 
-from eoinas import checkpoint, files, genotype, params, runtime
+from eoinas import checkpoint, command, devices, formats, genotype, params
 from eoinas.data import imageset
 from eoinas.data.images import SplitParams, halves
 from eoinas.train import candidates, search, search_cifar
@@ -17,7 +17,7 @@ def main(scale: str, variant: str) -> None:
     source = f"data/prepared/{scale}/cifar10"
     finished = {seed: f"results/{scale}/search/{variant}/{group}/{seed}" for group, seed in params.top().searches}
     cells = {seed: candidates.derive_cell(f"{folder}/trace.npz", settings.edge_rank) for seed, folder in finished.items()}
-    device = runtime.device(settings.short.cpu_threads)
+    device = devices.device(settings.short.cpu_threads)
     images = halves(imageset.load(source), split, device)
 
     def score(seed: int, states: checkpoint.Checkpoint, folder: Path) -> None:
@@ -27,7 +27,7 @@ def main(scale: str, variant: str) -> None:
         else:
             accuracy = candidates.score_by_retraining(cells[seed], images, settings, seed, f"{name}/{seed}", states)
         genotype.save(folder / "genotype.json", cells[seed])
-        files.write_json(folder / "score.json", {"accuracy": accuracy, "by": settings.by, "images": len(images.test)})
+        formats.write_json(folder / "score.json", {"accuracy": accuracy, "by": settings.by, "images": len(images.test)})
 
     what = [settings.model_dump(), split.model_dump(), network.model_dump(), str(device)]
     key = checkpoint.fingerprint(what, [source, *finished.values()])
@@ -36,4 +36,4 @@ def main(scale: str, variant: str) -> None:
 
 
 if __name__ == "__main__":
-    runtime.run(main)
+    command.run(main)

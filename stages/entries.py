@@ -1,6 +1,6 @@
 """What is trained on images: every entry of params.yaml with its cell. Usage: python -m stages.entries SCALE"""
 
-from eoinas import entries, files, params, runtime
+from eoinas import command, entries, files, formats, params
 
 
 def main(scale: str) -> None:
@@ -10,8 +10,8 @@ def main(scale: str) -> None:
         for data, networks in {**found.cifar, "imagenet": found.imagenet}.items():
             for name, entry in networks.items():
                 resolved = entries.resolve(f"entries.{data}.{name}", entry, searched)
-                files.write_json(folder / data / f"{name}.json", resolved)
+                formats.write_json(folder / data / f"{name}.json", resolved)
 
 
 if __name__ == "__main__":
-    runtime.run(main)
+    command.run(main)

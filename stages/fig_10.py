@@ -1,6 +1,6 @@
 """Fig. 10: the cells found on street scenes. Usage: python -m stages.fig_10 SCALE"""
 
-from eoinas import genotype, runtime
+from eoinas import command, genotype
 from eoinas.report import cells
 from eoinas.report import scale as scales
 
@@ -12,4 +12,4 @@ def main(scale: str) -> None:
 
 
 if __name__ == "__main__":
-    runtime.run(main)
+    command.run(main)

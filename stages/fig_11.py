@@ -1,6 +1,6 @@
 """Fig. 11: validation scenes, the truth and what the trained networks say. Usage: python -m stages.fig_11 SCALE"""
 
-from eoinas import runtime
+from eoinas import command
 from eoinas.report.fig_11 import fig_11
 
 
@@ -9,4 +9,4 @@ def main(scale: str) -> None:
 
 
 if __name__ == "__main__":
-    runtime.run(main)
+    command.run(main)

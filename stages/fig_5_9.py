@@ -1,6 +1,6 @@
 """Figs. 5 and 9: the selected cells, drawn. Usage: python -m stages.fig_5_9 SCALE"""
 
-from eoinas import genotype, runtime
+from eoinas import command, genotype
 from eoinas.report import cells
 from eoinas.report import scale as scales
 
@@ -19,4 +19,4 @@ def main(scale: str) -> None:
 
 
 if __name__ == "__main__":
-    runtime.run(main)
+    command.run(main)

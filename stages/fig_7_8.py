@@ -1,6 +1,6 @@
 """Figs. 7 and 8: convergence of the search, and its numbers. Usage: python -m stages.fig_7_8 SCALE"""
 
-from eoinas import runtime
+from eoinas import command
 from eoinas.report.fig_7_8 import fig_7_8
 
 
@@ -9,4 +9,4 @@ def main(scale: str) -> None:
 
 
 if __name__ == "__main__":
-    runtime.run(main)
+    command.run(main)

@@ -1,6 +1,6 @@
 """How the indicator and the chain moved in the selected search. Usage: python -m stages.fig_indicator SCALE"""
 
-from eoinas import runtime
+from eoinas import command
 from eoinas.report.fig_indicator import fig_indicator
 
 
@@ -9,4 +9,4 @@ def main(scale: str) -> None:
 
 
 if __name__ == "__main__":
-    runtime.run(main)
+    command.run(main)

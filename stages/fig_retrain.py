@@ -1,6 +1,6 @@
 """Test errors of all training runs by network. Usage: python -m stages.fig_retrain SCALE"""
 
-from eoinas import runtime
+from eoinas import command
 from eoinas.report.fig_retrain import fig_retrain
 
 
@@ -9,4 +9,4 @@ def main(scale: str) -> None:
 
 
 if __name__ == "__main__":
-    runtime.run(main)
+    command.run(main)

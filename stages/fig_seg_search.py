@@ -1,6 +1,6 @@
 """How the search on street scenes converged. Usage: python -m stages.fig_seg_search SCALE"""
 
-from eoinas import runtime
+from eoinas import command
 from eoinas.report.fig_seg_search import fig_seg_search
 
 
@@ -9,4 +9,4 @@ def main(scale: str) -> None:
 
 
 if __name__ == "__main__":
-    runtime.run(main)
+    command.run(main)

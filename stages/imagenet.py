@@ -3,7 +3,7 @@
 Uses every GPU that it sees. On several machines: torchrun --nnodes N --nproc-per-node GPUS ... -m stages.imagenet SCALE ENTRY
 """
 
-from eoinas import checkpoint, entries, files, genotype, params, ranks, runtime, weights
+from eoinas import checkpoint, command, devices, entries, files, formats, genotype, params, ranks, weights
 from eoinas.data import imagenet as imagenet_data
 from eoinas.train import imagenet
 
@@ -14,7 +14,7 @@ def main(scale: str, entry: str) -> None:
     cell, _ = entries.load(f"results/{scale}/entries/imagenet/{entry}.json")
     group = ranks.join()
     data = imagenet_data.load(scale)
-    device = runtime.device(settings.cpu_threads)
+    device = devices.device(settings.cpu_threads)
     if group.local_rank == 0:
         imagenet_data.check_files(data)
 
@@ -28,8 +28,8 @@ def main(scale: str, entry: str) -> None:
             with files.replacing_folder(f"results/{name}") as folder:
                 weights.save(network, folder / "weights.safetensors")
                 log.write(folder / "history.csv")
-                files.write_json(folder / "result.json", imagenet.summary(log, settings, data))
+                formats.write_json(folder / "result.json", imagenet.summary(log, settings, data))
 
 
 if __name__ == "__main__":
-    runtime.run(main)
+    command.run(main)

@@ -3,7 +3,7 @@
 from functools import partial
 from pathlib import Path
 
-from eoinas import checkpoint, files, genotype, params, runtime
+from eoinas import checkpoint, command, devices, formats, genotype, params, seeds
 from eoinas.data import imageset
 from eoinas.data.images import SplitParams, halves
 from eoinas.nas import derive
@@ -14,14 +14,14 @@ def main(scale: str) -> None:
     name, source = f"{scale}/derive/random", f"data/prepared/{scale}/cifar10"
     settings = params.load(candidates.DeriveParams, scale, "derive")
     split = params.load(SplitParams, scale, "split")
-    device = runtime.device(settings.short.cpu_threads)
+    device = devices.device(settings.short.cpu_threads)
     images = halves(imageset.load(source), split, device)
 
     def score(seed: int, states: checkpoint.Checkpoint, folder: Path) -> None:
-        cell = derive.random(runtime.generator(seed, "random cell"))
+        cell = derive.random(seeds.generator(seed, "random cell"))
         accuracy = candidates.score_by_retraining(cell, images, settings, seed, f"{name}/{seed}", states)
         genotype.save(folder / "genotype.json", cell)
-        files.write_json(folder / "score.json", {"accuracy": accuracy, "by": "retrain", "images": len(images.test)})
+        formats.write_json(folder / "score.json", {"accuracy": accuracy, "by": "retrain", "images": len(images.test)})
 
     key = checkpoint.fingerprint([settings.model_dump(), split.model_dump(), str(device)], [source])
     with checkpoint.Checkpoint(name.replace("/", "-"), key, settings.short.checkpoint_minutes) as states:
@@ -29,4 +29,4 @@ def main(scale: str) -> None:
 
 
 if __name__ == "__main__":
-    runtime.run(main)
+    command.run(main)

@@ -1,6 +1,6 @@
 """The page that shows every table and figure of a scale. Usage: python -m stages.report SCALE"""
 
-from eoinas import files, runtime
+from eoinas import command, files
 from eoinas.report.page import page
 
 
@@ -9,4 +9,4 @@ def main(scale: str) -> None:
 
 
 if __name__ == "__main__":
-    runtime.run(main)
+    command.run(main)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from eoinas import checkpoint, files, params, runtime, weights
+from eoinas import checkpoint, command, devices, formats, params, weights
 from eoinas.data import imageset
 from eoinas.data.images import SplitParams, halves
 from eoinas.train import search, search_cifar
@@ -17,7 +17,7 @@ def main(scale: str, variant: str, seeds: str) -> None:
     split = params.load(SplitParams, scale, "split")
     row = search.VARIANTS[variant]
     weight = params.lambda_() if row.indicator else 0.0
-    device, source = runtime.device(settings.cpu_threads), f"data/prepared/{scale}/cifar10"
+    device, source = devices.device(settings.cpu_threads), f"data/prepared/{scale}/cifar10"
     images = halves(imageset.load(source), split, device)
 
     def run(seed: int, states: checkpoint.Checkpoint, folder: Path) -> None:
@@ -26,8 +26,8 @@ def main(scale: str, variant: str, seeds: str) -> None:
         result.log.write(folder / "history.csv")
         np.savez(folder / "trace.npz", **result.trace)
         # Rounded to 86 s, so that short searches give the same bytes on every run.
-        cost = {"days": round(result.log.seconds / 86400, 3), "device": runtime.device_name()}
-        files.write_json(folder / checkpoint.TIMING, cost)
+        cost = {"days": round(result.log.seconds / 86400, 3), "device": devices.device_name()}
+        formats.write_json(folder / checkpoint.TIMING, cost)
 
     key = checkpoint.fingerprint([settings.model_dump(), split.model_dump(), row, weight, str(device)], [source])
     with checkpoint.Checkpoint(f"{scale}-search-{variant}-{seeds}", key, settings.checkpoint_minutes) as states:
@@ -36,4 +36,4 @@ def main(scale: str, variant: str, seeds: str) -> None:
 
 
 if __name__ == "__main__":
-    runtime.run(main)
+    command.run(main)

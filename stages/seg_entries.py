@@ -1,6 +1,6 @@
 """The cell of the search on street scenes, and what is trained there. Usage: python -m stages.seg_entries SCALE"""
 
-from eoinas import entries, files, genotype, params, runtime
+from eoinas import command, entries, files, formats, genotype, params
 from eoinas.train import candidates
 
 
@@ -11,8 +11,8 @@ def main(scale: str) -> None:
     with files.replacing_folder(f"results/{scale}/seg_entries") as folder:
         for name, entry in params.top().entries.cityscapes.items():
             resolved = entries.resolve(f"entries.cityscapes.{name}", entry, {"cityscapes": found})
-            files.write_json(folder / f"{name}.json", resolved)
+            formats.write_json(folder / f"{name}.json", resolved)
 
 
 if __name__ == "__main__":
-    runtime.run(main)
+    command.run(main)

@@ -1,6 +1,6 @@
 """Label the validation scenes at full size and score them. Usage: python -m stages.seg_evaluate SCALE ENTRY INIT"""
 
-from eoinas import entries, files, params, runtime, weights
+from eoinas import command, devices, entries, files, formats, params, weights
 from eoinas.data import cityscapes
 from eoinas.data.cityscapes_labels import CLASSES
 from eoinas.metrics import label_scenes
@@ -13,14 +13,14 @@ def main(scale: str, entry: str, init: str) -> None:
     settings = params.load(segment.SegTrainParams, scale, "seg_train")
     size = params.load(SegNetworkParams, scale, "seg_network")
     cell, _ = entries.load(f"results/{scale}/seg_entries/{entry}.json")
-    device, scenes = runtime.device(settings.cpu_threads), cityscapes.load(scale)
+    device, scenes = devices.device(settings.cpu_threads), cityscapes.load(scale)
     network = SegmentationNetwork(cell, size, len(CLASSES))
     weights.load(network, f"results/{scale}/seg_train/{name}/weights.safetensors")
     with files.replacing_folder(f"results/{scale}/seg_evaluate/{name}") as folder:
         matrix = label_scenes.label_scenes(network.to(device), scenes, device, folder / "predictions")
-        files.write_array(folder / "confusion.npy", matrix)
-        files.write_json(folder / "result.json", label_scenes.summary(matrix, scenes, settings.iterations))
+        formats.write_array(folder / "confusion.npy", matrix)
+        formats.write_json(folder / "result.json", label_scenes.summary(matrix, scenes, settings.iterations))
 
 
 if __name__ == "__main__":
-    runtime.run(main)
+    command.run(main)

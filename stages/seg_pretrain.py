@@ -5,7 +5,7 @@ Uses every GPU that it sees. On several machines: torchrun --nnodes N --nproc-pe
 
 import torch
 
-from eoinas import checkpoint, entries, files, genotype, params, ranks, runtime, weights
+from eoinas import checkpoint, command, devices, entries, files, formats, genotype, params, ranks, seeds, weights
 from eoinas.data import imagenet as imagenet_data
 from eoinas.models.segmentation import PooledClassifier, SegNetworkParams
 from eoinas.train import imagenet
@@ -18,21 +18,21 @@ def main(scale: str, entry: str) -> None:
     cell, _ = entries.load(f"results/{scale}/seg_entries/{entry}.json")
     data = imagenet_data.load(scale)
     group = ranks.join()
-    device = runtime.device(settings.cpu_threads)
+    device = devices.device(settings.cpu_threads)
     if group.local_rank == 0:
         imagenet_data.check_files(data)
     what = [settings.model_dump(exclude={"workers"}), size.model_dump(), genotype.plain(cell), str(device)]
     key = checkpoint.fingerprint(what, [f"data/prepared/{scale}/imagenet"])
     with ranks.SharedCheckpoint(group, name.replace("/", "-"), key, settings.checkpoint_minutes) as states:
-        torch.manual_seed(runtime.seed_of(settings.seed, "init"))
+        torch.manual_seed(seeds.seed_of(settings.seed, "init"))
         network = PooledClassifier(cell, size, len(data.classes)).to(device)
         log = imagenet.train(network, settings, data, group, name, states)
         if group.rank == 0:
             with files.replacing_folder(f"results/{name}") as folder:
                 weights.save(network, folder / "weights.safetensors")
                 log.write(folder / "history.csv")
-                files.write_json(folder / "result.json", imagenet.summary(log, settings, data))
+                formats.write_json(folder / "result.json", imagenet.summary(log, settings, data))
 
 
 if __name__ == "__main__":
-    runtime.run(main)
+    command.run(main)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from eoinas import checkpoint, files, params, runtime, weights
+from eoinas import checkpoint, command, devices, files, formats, params, weights
 from eoinas.data import cityscapes
 from eoinas.train import search_seg
 
@@ -11,7 +11,7 @@ def main(scale: str) -> None:
     name = f"{scale}/seg_search"
     settings = params.load(search_seg.SegSearchParams, scale, "seg_search")
     weight = params.lambda_()
-    device, scenes = runtime.device(settings.cpu_threads), cityscapes.load(scale)
+    device, scenes = devices.device(settings.cpu_threads), cityscapes.load(scale)
     # How many processes read pictures makes no difference to what is computed.
     what = [settings.model_dump(exclude={"workers"}), weight, str(device)]
     key = checkpoint.fingerprint(what, [cityscapes.PREPARED.format(scale=scale)])
@@ -22,9 +22,9 @@ def main(scale: str) -> None:
             result.log.write(folder / "history.csv")
             np.savez(folder / "trace.npz", **result.trace)
         # Rounded to 86 s, so that short searches give the same bytes on every run.
-        cost = {"days": round(result.log.seconds / 86400, 3), "device": runtime.device_name()}
-        files.write_json(f"results/{scale}/timing/seg_search.json", cost)
+        cost = {"days": round(result.log.seconds / 86400, 3), "device": devices.device_name()}
+        formats.write_json(f"results/{scale}/timing/seg_search.json", cost)
 
 
 if __name__ == "__main__":
-    runtime.run(main)
+    command.run(main)

@@ -1,6 +1,6 @@
 """Train one entry's encoder-decoder on street scenes. Usage: python -m stages.seg_train SCALE ENTRY INIT"""
 
-from eoinas import checkpoint, entries, files, genotype, params, ranks, runtime, weights
+from eoinas import checkpoint, command, devices, entries, files, genotype, params, ranks, weights
 from eoinas.data import cityscapes
 from eoinas.models.segmentation import SegNetworkParams
 from eoinas.train import segment
@@ -13,7 +13,7 @@ def main(scale: str, entry: str, init: str) -> None:
     group = ranks.join()
     cell, _ = entries.load(f"results/{scale}/seg_entries/{entry}.json")
     backbone = f"results/{scale}/seg_pretrain/{entry}/weights.safetensors" if init == "pretrained" else None
-    device, scenes = runtime.device(settings.cpu_threads), cityscapes.load(scale)
+    device, scenes = devices.device(settings.cpu_threads), cityscapes.load(scale)
     # How many processes read pictures makes no difference to what is computed.
     what = [settings.model_dump(exclude={"workers"}), size.model_dump(), genotype.plain(cell), init, str(device)]
     key = checkpoint.fingerprint(what, [cityscapes.PREPARED.format(scale=scale), *([backbone] if backbone else [])])
@@ -26,4 +26,4 @@ def main(scale: str, entry: str, init: str) -> None:
 
 
 if __name__ == "__main__":
-    runtime.run(main)
+    command.run(main)

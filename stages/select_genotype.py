@@ -1,14 +1,14 @@
 """The best of the seeds' cells, by validation accuracy. Usage: python -m stages.select_genotype SCALE VARIANT"""
 
-from eoinas import files, genotype, params, runtime, selection
+from eoinas import command, formats, genotype, params, selection
 
 
 def main(scale: str, variant: str) -> None:
     chosen = selection.select({seed: f"results/{scale}/derive/{variant}/{seed}" for seed in params.top().seeds})
     cell = genotype.load(f"results/{scale}/derive/{variant}/{chosen['seed']}/genotype.json")
     genotype.save(f"results/{scale}/genotypes/{variant}.json", cell)
-    files.write_json(f"results/{scale}/selection/{variant}.json", chosen)
+    formats.write_json(f"results/{scale}/selection/{variant}.json", chosen)
 
 
 if __name__ == "__main__":
-    runtime.run(main)
+    command.run(main)

@@ -4,7 +4,7 @@ import shutil
 from functools import partial
 from pathlib import Path
 
-from eoinas import checkpoint, files, genotype, params, runtime
+from eoinas import checkpoint, command, devices, files, formats, genotype, params
 from eoinas.data import imageset
 from eoinas.data.images import standard_split
 from eoinas.train import classify, standalone
@@ -15,14 +15,14 @@ def main(scale: str, operations: str) -> None:
     settings = params.load(standalone.StandaloneParams, scale, "standalone")
     found = genotype.load(f"results/{scale}/genotypes/eoinas.json")
     cells = {operation: standalone.with_operation(found, settings.edge, operation) for operation in names}
-    device, source = runtime.device(settings.cpu_threads), f"data/prepared/{scale}/cifar10"
+    device, source = devices.device(settings.cpu_threads), f"data/prepared/{scale}/cifar10"
     images = standard_split(imageset.load(source), device)
 
     def train(operation: str, run: int, states: checkpoint.Checkpoint, folder: Path) -> None:
         title = f"{scale}/standalone/{operation}/{run}"
         result = classify.train(cells[operation], images, settings, settings.cutout, run, title, states)
         result.log.write(folder / "history.csv")
-        files.write_json(folder / "counts.json", {"run": run, "wrong": result.wrong[-1], "images": len(images.test)})
+        formats.write_json(folder / "counts.json", {"run": run, "wrong": result.wrong[-1], "images": len(images.test)})
 
     key = checkpoint.fingerprint([settings.model_dump(), genotype.plain(found), operations, str(device)], [source])
     with checkpoint.Checkpoint(name.replace("/", "-"), key, settings.checkpoint_minutes) as states:
@@ -36,11 +36,11 @@ def main(scale: str, operations: str) -> None:
                     "operation": operation,
                     "edge": list(standalone.ends(found, settings.edge)),
                     "epochs": settings.epochs,
-                    "runs": [files.read_json(done[operation, run] / "counts.json") for run in settings.runs],
+                    "runs": [formats.read_json(done[operation, run] / "counts.json") for run in settings.runs],
                     "data": imageset.source(source),
                 }
-                files.write_json(folder / operation / "result.json", result)
+                formats.write_json(folder / operation / "result.json", result)
 
 
 if __name__ == "__main__":
-    runtime.run(main)
+    command.run(main)

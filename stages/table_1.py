@@ -1,6 +1,6 @@
 """Table I: errors on CIFAR-10 and CIFAR-100, quoted rows and ours. Usage: python -m stages.table_1 SCALE"""
 
-from eoinas import files, runtime
+from eoinas import command, files, formats
 from eoinas.report.table_1 import table_1
 
 
@@ -8,8 +8,8 @@ def main(scale: str) -> None:
     table = table_1(scale)
     files.write_text(f"reports/{scale}/table_1.md", table.markdown)
     files.write_text(f"reports/{scale}/table_1.csv", table.csv)
-    files.write_json(f"reports/{scale}/table_1.json", table.metrics)
+    formats.write_json(f"reports/{scale}/table_1.json", table.metrics)
 
 
 if __name__ == "__main__":
-    runtime.run(main)
+    command.run(main)

@@ -1,6 +1,6 @@
 """Table IV: the network of the segmentation search, built and read off. Usage: python -m stages.table_4 SCALE"""
 
-from eoinas import files, params, runtime
+from eoinas import command, files, params
 from eoinas.metrics import structure
 from eoinas.report.table_4 import Layer, table_4
 from eoinas.train import search_seg
@@ -16,4 +16,4 @@ def main(scale: str) -> None:
 
 
 if __name__ == "__main__":
-    runtime.run(main)
+    command.run(main)

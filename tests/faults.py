@@ -33,7 +33,7 @@ from typing import NamedTuple
 import psutil
 import yaml
 
-from eoinas import files
+from eoinas import files, formats
 
 ROOT = Path(__file__).resolve().parents[1]
 KINDS = ("kill", "rename", "truncate", "flip", "dvc", "full")
@@ -298,7 +298,7 @@ def main() -> None:
     print(report(rows))
     if not only:
         files.write_text(ROOT / "reports/reliability/README.md", report(rows))
-        files.write_json(ROOT / "reports/reliability/faults.json", rows)
+        formats.write_json(ROOT / "reports/reliability/faults.json", rows)
     if any(row["identical"] < sum(row[kind] for kind in KINDS) for row in rows):
         sys.exit("some outputs differ")
 

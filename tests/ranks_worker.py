@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from torch.nn import functional as F
 
-from eoinas import ranks, runtime, weights
+from eoinas import command, devices, ranks, weights
 from eoinas.data.file_batches import FileBatches, in_order
 from eoinas.models.imagenet import NetworkImageNet
 from eoinas.train import fit
@@ -73,7 +73,7 @@ class Stopping(FileBatches):
 
 def main(out: str, count: str, sync_bn: str, stop_at: str) -> None:
     group = ranks.join()
-    device = runtime.device(1)
+    device = devices.device(1)
     folder, settings = Path(out), SETTINGS.model_copy(update={"sync_bn": sync_bn == "true"})
     folder.mkdir(parents=True, exist_ok=True)
     dataset, network = Noise(int(count)), build()
@@ -100,4 +100,4 @@ def main(out: str, count: str, sync_bn: str, stop_at: str) -> None:
 
 if __name__ == "__main__":
     sys.modules["__main__"].__spec__ or sys.exit("run as python -m tests.ranks_worker")
-    runtime.run(main)
+    command.run(main)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from eoinas import runtime
+from eoinas import seeds
 from eoinas.data.file_batches import FileBatches, in_order
 from eoinas.errors import InputError
 from eoinas.ranks import ALONE, Group
@@ -54,8 +54,8 @@ def test_an_epoch_has_every_sample_once(count, sizes) -> None:
 
 
 def test_order_and_seeds_follow_from_seed_purpose_and_epoch() -> None:
-    order = torch.randperm(10, generator=runtime.generator(7, "train", "order", 2)).tolist()
-    expected = [(index, runtime.seed_of(7, "train", "sample", 2, index)) for index in order]
+    order = torch.randperm(10, generator=seeds.generator(7, "train", "order", 2)).tolist()
+    expected = [(index, seeds.seed_of(7, "train", "sample", 2, index)) for index in order]
     source = batches()
     assert [pair for batch in epoch(source, 2) for pair in batch] == expected
     assert epoch(source, 3) != epoch(source, 2)

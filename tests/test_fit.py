@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from eoinas import runtime
+from eoinas import command
 from eoinas.checkpoint import Checkpoint
 from eoinas.data.file_batches import FileBatches
 from eoinas.errors import InputError
@@ -56,12 +56,12 @@ def test_a_resumed_training_is_the_undisturbed_one_to_the_bit(undisturbed, stops
 
 def test_a_signal_in_an_evaluation_need_not_wait_for_its_end(undisturbed, monkeypatch) -> None:
     def signalled(network: nn.Module, epoch: int, poll: Callable[[], None]) -> dict[str, float]:
-        monkeypatch.setattr(runtime, "_signals", [15] * (epoch == 2))
+        monkeypatch.setattr(command, "_signals", [15] * (epoch == 2))
         return evaluation(network, epoch, poll)
 
-    with pytest.raises(runtime.Stopped, match="state saved"), Checkpoint("small", "a" * 64, 60.0) as states:
+    with pytest.raises(command.Stopped, match="state saved"), Checkpoint("small", "a" * 64, 60.0) as states:
         train(states, evaluate=signalled)
-    monkeypatch.setattr(runtime, "_signals", [])
+    monkeypatch.setattr(command, "_signals", [])
     with Checkpoint("small", "a" * 64, 60.0) as states:
         network, log = train(states, evaluate=evaluation)
         assert states.last.startswith("epoch 2, step 3 ")

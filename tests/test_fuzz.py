@@ -18,7 +18,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from eoinas import checkpoint, entries, files, genotype, params, runtime, selection, weights
+from eoinas import checkpoint, command, entries, files, formats, genotype, params, selection, weights
 from eoinas.data import cifar, cityscapes, folder, imageset
 from eoinas.models.cifar import NetworkCIFAR
 from eoinas.train import candidates
@@ -62,7 +62,7 @@ def refusal(read: Callable[[], object]) -> str | None:
         read()
 
     try:
-        runtime.run(main)
+        command.run(main)
     except SystemExit as end:
         shown = end.code
     else:
@@ -100,7 +100,7 @@ def in_an_empty_folder(tmp_path, monkeypatch):
     monkeypatch.delenv("DVC_ROOT", raising=False)
     monkeypatch.setattr(files, "sync", lambda _path: None)  # thousands of files that nobody needs after a power cut
     monkeypatch.setattr(sys, "argv", ["stage"])
-    for module, name in ((runtime, "_end_with_parent"), (signal, "signal")):  # these are of the process that runs the tests
+    for module, name in ((command, "_end_with_parent"), (signal, "signal")):  # these are of the process that runs the tests
         monkeypatch.setattr(module, name, lambda *_: None)
 
 
@@ -335,5 +335,5 @@ def test_backbone() -> None:
 
 
 def test_json() -> None:
-    files.write_json("a.json", {"a": [1, 2.5, None], "b": {"c": "d"}})
-    try_out(Path("a.json"), Path("a.json").read_bytes(), lambda: files.read_json("a.json"))
+    formats.write_json("a.json", {"a": [1, 2.5, None], "b": {"c": "d"}})
+    try_out(Path("a.json"), Path("a.json").read_bytes(), lambda: formats.read_json("a.json"))

@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from eoinas import runtime
+from eoinas import seeds
 from eoinas.genotype import parse
 from eoinas.models.cifar import NetworkCIFAR
 from eoinas.models.supernet import SupernetCIFAR
@@ -33,7 +33,7 @@ class Fixed:
         self._purpose = purpose
 
     def get(self, epoch: int, step: int) -> tuple[torch.Tensor, torch.Tensor]:
-        generator = runtime.generator(0, self._purpose, epoch, step)
+        generator = seeds.generator(0, self._purpose, epoch, step)
         images = 4 * torch.rand(4, 3, 16, 16, generator=generator, dtype=torch.float64) - 2
         return images, torch.randint(3, (4,), generator=generator)
 
@@ -41,7 +41,7 @@ class Fixed:
 def refill(network: torch.nn.Module) -> torch.nn.Module:
     """The network in double precision, its weights of two and more axes uniform with variance 2 / fan-in."""
     network = network.double()
-    generator = runtime.generator(0, "golden weights")
+    generator = seeds.generator(0, "golden weights")
     for parameter in network.parameters():
         if parameter.ndim > 1:
             draw = torch.rand(parameter.shape, generator=generator, dtype=torch.float64)
@@ -56,12 +56,12 @@ def search_losses(forward: str) -> dict[str, list[float]]:
     network = refill(SupernetCIFAR(2, 3, 3, True))
     settings = small.settings(forward=forward)
     task = search.Task(network, network, Fixed("train"), Fixed("valid"), F.cross_entropy, lambda *_: torch.zeros(()))
-    architecture = search.Architecture(settings, search.VARIANTS["eoinas"], 0.5, runtime.generator(0, "alpha"))
+    architecture = search.Architecture(settings, search.VARIANTS["eoinas"], 0.5, seeds.generator(0, "alpha"))
     architecture.alpha.data = architecture.alpha.data.double()
     optimizer = torch.optim.SGD(network.parameters(), 0.1, 0.9, weight_decay=3e-4)
     found: dict[str, list[float]] = {"train": [], "valid": [], "alpha": []}
     for step in range(STEPS):
-        uniform = torch.rand(search.SHAPE, generator=runtime.generator(0, "tau", step), dtype=torch.float64)
+        uniform = torch.rand(search.SHAPE, generator=seeds.generator(0, "tau", step), dtype=torch.float64)
         index, h = architecture.draw(-(-uniform.log()).log(), 5.0)
         for kind in ("train", "valid"):
             path = architecture.path(index, h, torch.device("cpu"), gradient=kind == "valid")
@@ -81,7 +81,7 @@ def retraining_losses() -> dict[str, list[float]]:
     found: dict[str, list[float]] = {"main": [], "auxiliary": []}
     for step in range(STEPS):
         inputs, targets = Fixed("retrain").get(1, step)
-        keep = classify.keep_masks(3, 4, 0.2, runtime.generator(0, "drop path", 1, step)).double()
+        keep = classify.keep_masks(3, 4, 0.2, seeds.generator(0, "drop path", 1, step)).double()
         losses = [F.cross_entropy(logits, targets) for logits in network(inputs, keep)]
         optimizer.zero_grad()
         (losses[0] + 0.4 * losses[1]).backward()

@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from torch import nn
 from torch.nn import functional as F
 
-from eoinas import files, params, ranks, schedules
+from eoinas import formats, params, ranks, schedules
 from eoinas.data import imagenet as imagenet_data
 from eoinas.data import imagenet_prepare
 from eoinas.genotype import parse
@@ -169,7 +169,7 @@ def project(folder: Path, **changes: object) -> None:
     values["demo"]["imagenet"].update(**{**TINY, "learning_rate": 0.001, "epochs": 3, **changes})
     values["demo"]["imagenet_data"].update(digits_train=2, digits_val=1)
     (folder / "params.yaml").write_text(yaml.safe_dump(values))
-    files.write_json(folder / "results/demo/entries/imagenet/own.json", {"genotype": "own", "cutout": 0, "cell": CELL})
+    formats.write_json(folder / "results/demo/entries/imagenet/own.json", {"genotype": "own", "cutout": 0, "cell": CELL})
     out = folder / "data/prepared/demo/imagenet"
     imagenet_prepare.prepare(out, params.build(imagenet_data.ImagenetDataParams, values["demo"]["imagenet_data"], "demo"))
 

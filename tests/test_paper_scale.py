@@ -8,7 +8,7 @@ import torch
 import yaml
 from PIL import Image
 
-from eoinas import runtime
+from eoinas import seeds
 from eoinas.data import imagenet as imagenet_data
 from eoinas.data import imagenet_prepare
 from eoinas.data import images as image_data
@@ -32,7 +32,7 @@ def test_three_steps_of_the_search() -> None:
     settings = search_cifar.SearchCifarParams(**{**small.METHOD, **small.PAPER["search"], **paper})
     assert (settings.C, settings.layers) == (16, 8)
     images = image_data.halves(small.data(size=32, train=2 * STEPS * BATCH), small.SPLIT, torch.device("cpu"))
-    torch.manual_seed(runtime.seed_of(0, "init"))
+    torch.manual_seed(seeds.seed_of(0, "init"))
     before = copy(search_cifar.build(settings, 3))
     network, result = search_cifar.run(images, settings, search.VARIANTS["eoinas"], 0.5, 0, "paper size", small.NoCheckpoint())
     assert parameters(network) == 1_930_618 - 7 * (4 * 64 + 1)  # three classes instead of ten
@@ -51,7 +51,7 @@ def test_three_steps_of_the_retraining(monkeypatch) -> None:
     settings = classify.RetrainParams(**{**small.PAPER["retrain"], **paper})
     assert (settings.C, settings.layers, settings.drop_path, settings.auxiliary_weight) == (36, 20, 0.3, 0.4)
     images = image_data.standard_split(small.data(size=32, train=2 * BATCH, test=BATCH), torch.device("cpu"))
-    torch.manual_seed(runtime.seed_of(0, "init"))
+    torch.manual_seed(seeds.seed_of(0, "init"))
     genotype = parse(CELL, "oracle.json")
     before = copy(classify.NetworkCIFAR(genotype, 36, 20, 3, 32))
     drops = []

@@ -6,7 +6,7 @@ import pytest
 import torch
 import yaml
 
-from eoinas import runtime
+from eoinas import seeds
 from eoinas.data import cityscapes, cityscapes_check
 from eoinas.metrics.complexity import parameters
 from eoinas.models.segmentation import SegNetworkParams
@@ -42,7 +42,7 @@ def test_steps_of_the_search(scenes) -> None:
     )
     assert (settings.C, settings.cells, settings.crops.crop, settings.batch_size) == (40, "NNNRNNNRNN", 320, 2)
     scenes = scenes._replace(pairs=scenes.pairs[:4])  # a step an epoch of two pictures a half
-    torch.manual_seed(runtime.seed_of(settings.seed, "init"))
+    torch.manual_seed(seeds.seed_of(settings.seed, "init"))
     before = copy(search_seg.build(settings))
     network, result = search_seg.run(scenes, settings, 0.5, CPU, "paper size", NoCheckpoint())
     assert network.classifier.weight.shape == (19, 640, 1, 1)
@@ -59,7 +59,7 @@ def test_a_step_of_the_training(scenes) -> None:
     settings = segment.SegTrainParams(**{**PAPER["seg_train"], "iterations": 1, "batch_size": 2, "workers": 0})
     size = SegNetworkParams(**PAPER["seg_network"])
     assert (settings.crops.crop, settings.learning_rate, size.C) == (769, 0.007, 48)
-    torch.manual_seed(runtime.seed_of(settings.seed, "init"))
+    torch.manual_seed(seeds.seed_of(settings.seed, "init"))
     before = copy(segment.SegmentationNetwork(CELL, size, 19))
     network, log = segment.train(CELL, scenes, size, settings, None, CPU, ALONE, "paper size", NoCheckpoint())
     assert parameters(network) == COUNTS["tableIV_3R3R2"]

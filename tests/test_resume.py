@@ -11,7 +11,7 @@ import pytest
 import torch
 import yaml
 
-from eoinas import checkpoint, runtime
+from eoinas import checkpoint, command
 from eoinas.data import batches as batch_source
 from eoinas.data import images as image_data
 from eoinas.data import imageset
@@ -166,15 +166,15 @@ def test_a_signal_in_an_evaluation_need_not_wait_for_its_end(undisturbed_trainin
         for batch in plain(*arguments):
             batches.append(1)
             if len(batches) == after:
-                monkeypatch.setattr(runtime, "_signals", [signal.SIGTERM])
+                monkeypatch.setattr(command, "_signals", [signal.SIGTERM])
             yield batch
 
     changes = {"eval_batch_size": 2}  # six test images
     monkeypatch.setattr(batch_source, "plain", signalled)
-    with pytest.raises(runtime.Stopped, match="state saved"), checkpoint.Checkpoint("small", "a" * 64, 60.0) as states:
+    with pytest.raises(command.Stopped, match="state saved"), checkpoint.Checkpoint("small", "a" * 64, 60.0) as states:
         trained(states, **changes)
     assert len(batches) == after
-    monkeypatch.setattr(runtime, "_signals", [])
+    monkeypatch.setattr(command, "_signals", [])
     with Dying(None) as states:
         found = trained(states, **changes)
     assert small.same(found.network.state_dict(), undisturbed_training.network.state_dict())

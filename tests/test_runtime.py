@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import torch
 
-from eoinas import checkpoint, files, runtime, schedules, weights
+from eoinas import checkpoint, command, files, formats, schedules, seeds, weights
 from eoinas.errors import InputError
 from eoinas.runlog import RunLog
 
@@ -33,32 +33,32 @@ def in_an_empty_folder(tmp_path, monkeypatch):
 
 
 def test_seeds_are_pinned() -> None:
-    assert runtime.seed_of(0) == 2033344993903900207
-    assert runtime.seed_of(0, "order", 1) == ORDER_SEED
-    assert runtime.seed_of(3, "gumbel", 2, 5) == 6329744163479123243
-    assert torch.randperm(6, generator=runtime.generator(0, "order", 1)).tolist() == [0, 5, 3, 4, 2, 1]
+    assert seeds.seed_of(0) == 2033344993903900207
+    assert seeds.seed_of(0, "order", 1) == ORDER_SEED
+    assert seeds.seed_of(3, "gumbel", 2, 5) == 6329744163479123243
+    assert torch.randperm(6, generator=seeds.generator(0, "order", 1)).tolist() == [0, 5, 3, 4, 2, 1]
 
 
 def test_seeds_depend_on_their_arguments_alone() -> None:
-    code = "from eoinas import runtime; print(runtime.seed_of(0, 'order', 1))"
+    code = "from eoinas import seeds; print(seeds.seed_of(0, 'order', 1))"
     for hash_seed in ("0", "77"):
         environment = {**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": str(ROOT)}
         found = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True).stdout
         assert int(found) == ORDER_SEED
     torch.manual_seed(5)
     torch.rand(3)
-    assert runtime.seed_of(0, "order", 1) == ORDER_SEED
+    assert seeds.seed_of(0, "order", 1) == ORDER_SEED
     keys = [(0,), (1,), (0, "a"), (0, "b"), (0, "a", 1), (0, "a", 2), (0, 1), (0, "a", 1, 2)]
-    seeds = {runtime.seed_of(*key) for key in keys}
-    assert len(seeds) == len(keys)
-    assert all(0 <= seed < 2**63 for seed in seeds)
+    found = {seeds.seed_of(*key) for key in keys}
+    assert len(found) == len(keys)
+    assert all(0 <= seed < 2**63 for seed in found)
 
 
 def test_generators_are_fresh_and_leave_the_global_one_alone() -> None:
     before = torch.get_rng_state()
-    first, again = (torch.rand(4, generator=runtime.generator(0, "x", 3)) for _ in range(2))
+    first, again = (torch.rand(4, generator=seeds.generator(0, "x", 3)) for _ in range(2))
     assert torch.equal(first, again)
-    assert not torch.equal(first, torch.rand(4, generator=runtime.generator(0, "x", 4)))
+    assert not torch.equal(first, torch.rand(4, generator=seeds.generator(0, "x", 4)))
     assert torch.equal(torch.get_rng_state(), before)
 
 
@@ -66,7 +66,7 @@ def test_generators_are_fresh_and_leave_the_global_one_alone() -> None:
 
 SCRIPT = """
 import errno, os, signal
-from eoinas import runtime
+from eoinas import command
 from eoinas.errors import InputError
 
 def main(scale: str, seed: str) -> None:
@@ -88,7 +88,7 @@ def main(scale: str, seed: str) -> None:
     print("done", scale, seed)
 
 if __name__ == "__main__":
-    runtime.run(main)
+    command.run(main)
 """
 
 
@@ -216,7 +216,7 @@ def _picture(path: Path) -> None:
 
 WRITES = {
     "text": (lambda path: files.write_text(path, 100 * "0123456789"), "1000 bytes"),
-    "array": (lambda path: files.write_array(path, np.arange(1000, dtype=np.int16)), r"2\.078 KiB"),
+    "array": (lambda path: formats.write_array(path, np.arange(1000, dtype=np.int16)), r"2\.078 KiB"),
     "weights": (_weights, r"4\.\d+ KiB"),
     "picture": (_picture, r"more than \d+ bytes"),
 }
@@ -267,22 +267,22 @@ def test_bytes_are_told_as_a_person_reads_them() -> None:
 
 def test_arrays_are_as_numpy_writes_them() -> None:
     for array in (np.arange(7, dtype=np.int16), np.zeros((2, 3), bool), np.zeros(0)):
-        files.write_array("x.npy", array)
+        formats.write_array("x.npy", array)
         np.save("y.npy", array)
         assert Path("x.npy").read_bytes() == Path("y.npy").read_bytes()
 
 
 def test_json_is_stable_and_refuses_nan() -> None:
-    files.write_json("x.json", {"b": [1, 2.5], "a": None})
+    formats.write_json("x.json", {"b": [1, 2.5], "a": None})
     assert Path("x.json").read_bytes() == b'{\n "b": [\n  1,\n  2.5\n ],\n "a": null\n}\n'
-    assert files.read_json("x.json") == {"b": [1, 2.5], "a": None}
+    assert formats.read_json("x.json") == {"b": [1, 2.5], "a": None}
     with pytest.raises(ValueError, match="JSON compliant"):
-        files.write_json("y.json", {"a": float("nan")})
+        formats.write_json("y.json", {"a": float("nan")})
     assert not Path("y.json").exists()
     Path("z.json").write_text("{")
     for name in ("y.json", "z.json"):
         with pytest.raises(InputError, match=f"^{name}: n"):
-            files.read_json(name)
+            formats.read_json(name)
 
 
 # Checkpoints
@@ -372,10 +372,10 @@ def test_states_are_saved_when_they_are_due_only() -> None:
 
 
 def test_a_stop_saves_at_once_and_raises(monkeypatch) -> None:
-    monkeypatch.setattr(runtime, "_signals", [signal.SIGTERM])
-    with pytest.raises(runtime.Stopped, match="stage: state saved"), checkpoint.Checkpoint("stage", "a" * 64, 60.0) as states:
+    monkeypatch.setattr(command, "_signals", [signal.SIGTERM])
+    with pytest.raises(command.Stopped, match="stage: state saved"), checkpoint.Checkpoint("stage", "a" * 64, 60.0) as states:
         states.offer(lambda: one_state(7))
-    monkeypatch.setattr(runtime, "_signals", [])
+    monkeypatch.setattr(command, "_signals", [])
     assert loaded()["value"] == 7
 
 
@@ -513,6 +513,6 @@ def test_the_bar_goes_on_where_the_killed_run_was(monkeypatch) -> None:
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
     log = RunLog("stage", 4, 10)
     log.restore([{"epoch": 1}, {"epoch": 2}], 100.0, 3)
-    found = log._bar.n
+    found = log._progress._bar.n
     log._bar.close()
     assert found == 23

@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from eoinas import files
+from eoinas import formats
 from eoinas.data import cityscapes, cityscapes_check, crops, scene_cache
 from eoinas.data.cityscapes_labels import CLASSES, TO_LABEL
 from eoinas.errors import InputError
@@ -58,7 +58,7 @@ def test_a_file_that_is_not_right_is_written_anew(root, tmp_path, how) -> None:
     whole = path.read_bytes()
     if how.startswith("another"):
         shape, kind = ((HEIGHT, WIDTH + 1, 4), np.uint8) if how == "another size" else ((HEIGHT, WIDTH, 4), np.int8)
-        files.write_array(path, np.zeros(shape, kind))
+        formats.write_array(path, np.zeros(shape, kind))
     else:
         path.write_bytes({"cut off": whole[:-1], "empty": b"", "no array": b"x" * len(whole)}[how])
     found = samples(root, tmp_path / "cache", count=3)
@@ -71,7 +71,7 @@ def test_a_class_that_is_none_is_refused(root, tmp_path) -> None:
     path = cached(tmp_path / "cache")
     pixels = np.load(path)
     pixels[..., 3] = 77
-    files.write_array(path, pixels)
+    formats.write_array(path, pixels)
     with pytest.raises(InputError, match=r"image.png.npy: holds a class that is none.*delete the file"):
         samples(root, tmp_path / "cache", count=1)
 

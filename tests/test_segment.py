@@ -11,7 +11,7 @@ import yaml
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from eoinas import checkpoint, runtime, schedules, weights
+from eoinas import checkpoint, command, schedules, weights
 from eoinas.data import cityscapes, cityscapes_check
 from eoinas.data.cityscapes_labels import CLASSES, IGNORE, TO_LABEL
 from eoinas.errors import InputError
@@ -101,7 +101,7 @@ def test_it_learns(scenes) -> None:
 def test_a_stopped_training_goes_on_exactly(scenes, usual, tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
 
-    monkeypatch.setattr(runtime, "wait_for_checkpoint", lambda: None)
+    monkeypatch.setattr(command, "wait_for_checkpoint", lambda: None)
 
     def once() -> tuple[dict, list[dict]]:
         with checkpoint.Checkpoint("stage", "key", 10.0) as states:
@@ -109,8 +109,8 @@ def test_a_stopped_training_goes_on_exactly(scenes, usual, tmp_path, monkeypatch
 
     asked = iter([False, False, False, False])  # after every step; the signal comes in the middle of the second epoch
     with monkeypatch.context() as patch:
-        patch.setattr(runtime, "stopping", lambda: next(asked, True))
-        with pytest.raises(runtime.Stopped):
+        patch.setattr(command, "stopping", lambda: next(asked, True))
+        with pytest.raises(command.Stopped):
             once()
     state, rows = once()
     assert same(state, usual[0])

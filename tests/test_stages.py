@@ -13,7 +13,7 @@ import pytest
 import torch
 import yaml
 
-from eoinas import checkpoint, genotype, runtime
+from eoinas import checkpoint, command, devices, genotype
 from eoinas.data import imageset
 from eoinas.metrics import complexity
 from eoinas.models.cifar import NetworkCIFAR
@@ -179,7 +179,7 @@ def test_search_cost_has_days_and_device(finished) -> None:
 def test_running_again_gives_the_same_bytes(finished, project, monkeypatch) -> None:
     for name in ("data/prepared", "results/demo/entries"):
         shutil.copytree(finished / name, project / name)
-    monkeypatch.setattr(runtime, "device", lambda _threads: torch.device("cpu"))
+    monkeypatch.setattr(devices, "device", lambda _threads: torch.device("cpu"))
     run("random_cells", "demo")
     run("retrain", "demo", "cifar10", "ours", "1")  # a stage of its own gives what it gives as one of several
     for name, again in (("derive/random/3", "derive/random/3"), ("retrain/cifar10/ours/0-1/1", "retrain/cifar10/ours/1/1")):
@@ -191,7 +191,7 @@ def test_running_again_gives_the_same_bytes(finished, project, monkeypatch) -> N
 def test_runs_that_a_killed_stage_had_finished_are_not_done_again(finished, project, monkeypatch) -> None:
     for name in ("data/prepared", "results/demo/entries"):
         shutil.copytree(finished / name, project / name)
-    monkeypatch.setattr(runtime, "device", lambda _threads: torch.device("cpu"))
+    monkeypatch.setattr(devices, "device", lambda _threads: torch.device("cpu"))
     train, started = classify.train, []
 
     def killed_in_the_second(*args):
@@ -219,7 +219,7 @@ def test_derive_by_a_short_training(finished, project, monkeypatch) -> None:
     Path("params.yaml").write_text(yaml.safe_dump(values))
     for name in ("data/prepared", "results/demo/search"):
         shutil.copytree(finished / name, project / name)
-    monkeypatch.setattr(runtime, "device", lambda _threads: torch.device("cpu"))
+    monkeypatch.setattr(devices, "device", lambda _threads: torch.device("cpu"))
     run("derive", "demo", "eoinas")
     found = project / "results/demo/derive/eoinas/3"
     assert read(found / "score.json")["by"] == "retrain"
@@ -232,14 +232,14 @@ def test_derive_by_a_short_training(finished, project, monkeypatch) -> None:
 @pytest.fixture
 def refused(monkeypatch, capsys):
     """Run a stage as the command line does; returns the one line that it ends with and sees that no output is left."""
-    monkeypatch.setattr(runtime, "_end_with_parent", lambda: None)
+    monkeypatch.setattr(command, "_end_with_parent", lambda: None)
     monkeypatch.setattr(signal, "signal", lambda *_: None)
 
     def call(stage: str, *arguments: str) -> str:
         before = {path for path in Path().rglob("*") if path.is_file()}
         monkeypatch.setattr(sys, "argv", [stage, *arguments])
         with pytest.raises(SystemExit) as caught:
-            runtime.run(importlib.import_module(f"stages.{stage}").main)
+            command.run(importlib.import_module(f"stages.{stage}").main)
         torch.use_deterministic_algorithms(False)
         assert isinstance(caught.value.code, str)  # Python prints it on stderr and exits with 1
         assert "\n" not in caught.value.code
@@ -382,7 +382,7 @@ def test_images_too_small_for_the_auxiliary_head_are_refused(finished, project, 
 
 
 def test_a_last_batch_of_one_image_can_be_trained_on(finished, project, monkeypatch) -> None:
-    monkeypatch.setattr(runtime, "device", lambda _threads: torch.device("cpu"))
+    monkeypatch.setattr(devices, "device", lambda _threads: torch.device("cpu"))
     values = yaml.safe_load(Path("params.yaml").read_text())
     values["demo"]["retrain"]["epoch_images"] = 9  # a batch of 8 and one of 1
     Path("params.yaml").write_text(yaml.safe_dump(values))

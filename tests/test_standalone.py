@@ -8,7 +8,7 @@ import pytest
 import torch
 import yaml
 
-from eoinas import genotype, params, runtime
+from eoinas import command, genotype, params
 from eoinas.errors import InputError
 from eoinas.models import ops
 from eoinas.models.cifar import NetworkCIFAR
@@ -95,11 +95,11 @@ def test_a_killed_stage_repeats_no_finished_run(project, monkeypatch):
     def train(*arguments):
         trained.append(arguments[4])
         if len(trained) == 2:
-            raise runtime.Stopped("killed")
+            raise command.Stopped("killed")
         return real(*arguments)
 
     monkeypatch.setattr(classify, "train", train)
-    with pytest.raises(runtime.Stopped):
+    with pytest.raises(command.Stopped):
         stage.main("demo", "1")
     assert not Path("results/demo/standalone/1/none").exists()
     stage.main("demo", "1")

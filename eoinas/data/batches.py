@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from torch import Tensor
 
-from eoinas import runtime
+from eoinas import seeds
 from eoinas.data import augment
 
 
@@ -58,9 +58,9 @@ class TrainBatches:
 
     def _start(self, epoch: int) -> None:
         device = self._images.device
-        order = augment.order(len(self._index), runtime.generator(self._seed, self._purpose, "order", epoch))[: self._count]
+        order = augment.order(len(self._index), seeds.generator(self._seed, self._purpose, "order", epoch))[: self._count]
         self._order = self._index[order].to(device)
-        generator = runtime.generator(self._seed, self._purpose, "augment", epoch)
+        generator = seeds.generator(self._seed, self._purpose, "augment", epoch)
         self._draws = augment.draw(self._count, self._size, self._padding, generator).to(device)
         self._epoch = epoch
 

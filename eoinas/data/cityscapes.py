@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 import numpy as np
 from pydantic import Field
 
-from eoinas import files, params
+from eoinas import formats, params
 from eoinas.data.cityscapes_labels import TO_TRAIN, UNKNOWN
 from eoinas.errors import InputError
 
@@ -99,7 +99,7 @@ def load(scale: str) -> Scenes:
     """
     settings = params.load(CityscapesDataParams, scale, "cityscapes_data")
     folder = Path(PREPARED.format(scale=scale))
-    meta = files.read_json(folder / "meta.json")
+    meta = formats.read_json(folder / "meta.json")
     if not isinstance(meta, dict) or not {"source", "counts", "listing_sha256", "classes"} <= meta.keys():
         raise InputError(f"{folder / 'meta.json'}: not a description of scenes; delete the folder and prepare the data again")
     root = folder if meta["source"] == "drawn" else raw_folder(settings)

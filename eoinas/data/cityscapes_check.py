@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from eoinas import files
+from eoinas import files, formats
 from eoinas.data import cityscapes, scene_cache
 from eoinas.data.cityscapes import IMAGE_SUFFIX, IMAGES, LABEL_SUFFIX, LABELS, SPLITS, CityscapesDataParams, Pair, Split
 from eoinas.data.cityscapes_labels import CLASSES, IGNORE
@@ -47,7 +47,7 @@ def prepare(settings: CityscapesDataParams, folder: Path | str) -> None:
             "listing_sha256": hashlib.sha256(listing.encode()).hexdigest(),
             "classes": _decode_all(root, pairs) if settings.decode_all else None,
         }
-        files.write_json(temporary / "meta.json", meta)
+        formats.write_json(temporary / "meta.json", meta)
 
 
 def _listing(root: Path, split: Split) -> list[Pair]:

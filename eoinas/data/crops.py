@@ -12,7 +12,7 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from eoinas import params, runtime
+from eoinas import params, seeds
 from eoinas.data import augment, scene_cache
 from eoinas.data.cityscapes import Pair
 from eoinas.data.cityscapes_labels import IGNORE
@@ -90,6 +90,6 @@ def normalise(picture: np.ndarray) -> Tensor:
 
 def halves(pairs: Sequence[Pair], seed: int) -> tuple[list[Pair], list[Pair]]:
     """The training pictures in two at random, for w and for alpha (Sec. V-A); of an odd number the first has one more."""
-    order = augment.order(len(pairs), runtime.generator(seed, "segmentation halves")).tolist()
+    order = augment.order(len(pairs), seeds.generator(seed, "segmentation halves")).tolist()
     middle = (len(pairs) + 1) // 2
     return [pairs[i] for i in sorted(order[:middle])], [pairs[i] for i in sorted(order[middle:])]

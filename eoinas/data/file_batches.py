@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from eoinas import runtime
+from eoinas import seeds
 from eoinas.data import augment
 from eoinas.errors import InputError
 from eoinas.ranks import ALONE, Group
@@ -114,7 +114,7 @@ class _Plan(NamedTuple):
     group: Group
 
     def order(self, epoch: int) -> Tensor:
-        return augment.order(self.samples, runtime.generator(self.seed, self.purpose, "order", epoch))[: self.count]
+        return augment.order(self.samples, seeds.generator(self.seed, self.purpose, "order", epoch))[: self.count]
 
     def rows(self, order: Tensor, step: int) -> list[int]:
         stop = self.count if step == self.steps - 1 else (step + 1) * self.batch
@@ -144,7 +144,7 @@ class _Read:
         return [torch.stack(part)[: len(key.rows)] for part in zip(*samples, strict=True)]
 
     def _sample(self, epoch: int, index: int) -> tuple[Tensor, Tensor]:
-        return self.dataset.sample(index, runtime.seed_of(self.seed, self.purpose, "sample", epoch, index))
+        return self.dataset.sample(index, seeds.seed_of(self.seed, self.purpose, "sample", epoch, index))
 
 
 def _ahead(read: _Read, keys: Iterator[_Key], workers: int, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:

@@ -11,7 +11,7 @@ from typing import Annotated, Literal, NamedTuple
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from eoinas import files, params
+from eoinas import files, formats, params
 from eoinas.errors import InputError
 
 SPLITS = ("train", "val")
@@ -88,7 +88,7 @@ def save(folder: Path, source: str, classes: list[str], rows: dict[str, list[tup
             writer.writerows(sorted(rows[split]))
     counts = {split: len(rows[split]) for split in SPLITS}
     digest = files.sha256(folder / MANIFEST)
-    files.write_json(folder / META, _Meta(source=source, classes=classes, counts=counts, sha256=digest).model_dump())
+    formats.write_json(folder / META, _Meta(source=source, classes=classes, counts=counts, sha256=digest).model_dump())
 
 
 def load(scale: str) -> Listing:
@@ -160,7 +160,7 @@ def _meta(path: Path) -> _Meta:
     if not path.exists():
         raise InputError(f"{path}: no such file; prepare the data first (`dvc repro`, or python -m stages.data_imagenet SCALE)")
     try:
-        return _Meta.model_validate(files.read_json(path))
+        return _Meta.model_validate(formats.read_json(path))
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         key = ".".join(map(str, first["loc"])) or "the whole"

@@ -6,7 +6,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from eoinas import params, runtime
+from eoinas import params, seeds
 from eoinas.data import augment, imageset
 
 
@@ -38,5 +38,5 @@ def standard_split(data: imageset.ImageSet, device: torch.device) -> Images:
 def halves(data: imageset.ImageSet, split: SplitParams, device: torch.device) -> Images:
     """The training images on the device, the weight half as ``train`` and the alpha half as ``test``."""
     images, labels = torch.from_numpy(data.train_images), torch.from_numpy(data.train_labels)
-    weight, alpha = augment.halves(labels, split.halves, runtime.generator(split.seed, "halves"))
+    weight, alpha = augment.halves(labels, split.halves, seeds.generator(split.seed, "halves"))
     return Images(images.to(device), labels.to(device), weight, alpha, data)

@@ -8,7 +8,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from eoinas import files
+from eoinas import files, formats
 from eoinas.errors import InputError
 
 META = "meta.json"
@@ -97,8 +97,8 @@ def save(folder: Path | str, imageset: ImageSet, source: str) -> None:
     with files.replacing_folder(folder) as temporary:
         for split in ("train", "test"):
             for kind in ("images", "labels"):
-                files.write_array(temporary / f"{split}_{kind}.npy", getattr(imageset, f"{split}_{kind}"))
-        files.write_json(temporary / META, meta.model_dump())
+                formats.write_array(temporary / f"{split}_{kind}.npy", getattr(imageset, f"{split}_{kind}"))
+        formats.write_json(temporary / META, meta.model_dump())
 
 
 def load(folder: Path | str) -> ImageSet:
@@ -137,7 +137,7 @@ def _meta(path: Path) -> _Meta:
     if not path.exists():
         raise InputError(f"{path}: no such file; prepare the data first (`dvc repro`, or python -m stages.data_...)")
     try:
-        return _Meta.model_validate(files.read_json(path))
+        return _Meta.model_validate(formats.read_json(path))
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         key = ".".join(map(str, first["loc"])) or "the whole"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from eoinas import files
+from eoinas import formats
 from eoinas.data import cityscapes
 from eoinas.data.cityscapes import Pair
 from eoinas.data.cityscapes_labels import CLASSES, IGNORE
@@ -66,7 +66,7 @@ def _mapped(root: Path, pair: Pair, cache: Path) -> tuple[Image.Image, Path]:
     pixels = _read(path, pair)
     if pixels is None:
         ids = cityscapes.labels(root, pair)
-        files.write_array(path, np.dstack([np.asarray(cityscapes.image(root, pair)), ids]))
+        formats.write_array(path, np.dstack([np.asarray(cityscapes.image(root, pair)), ids]))
         pixels = _read(path, pair)
         if pixels is None:
             raise InputError(f"{path}: cannot be read back after it was written; set cityscapes_data.cache to another folder")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from eoinas import files, params
+from eoinas import formats, params
 from eoinas.errors import InputError
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def fields(path: str, *names: str) -> list:
     Raises:
         InputError: the file or a field is missing.
     """
-    values = files.read_json(path)
+    values = formats.read_json(path)
     for name in names:
         if not isinstance(values, dict) or name not in values:
             raise InputError(f"{path}: the field '{name}' is missing; run the stage that writes this file again")

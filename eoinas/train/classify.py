@@ -10,7 +10,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from eoinas import optim, params, runtime, schedules
+from eoinas import optim, params, schedules, seeds
 from eoinas.checkpoint import Checkpoint, check_finite
 from eoinas.data.batches import TrainBatches
 from eoinas.data.images import Images
@@ -65,7 +65,7 @@ def train(
         Stopped: a signal asked the process to end; its state is in ``checkpoint``.
     """
     device = images.images.device
-    torch.manual_seed(runtime.seed_of(seed, "init"))
+    torch.manual_seed(seeds.seed_of(seed, "init"))
     size = images.images.shape[-1]
     network = NetworkCIFAR(genotype, settings.C, settings.layers, len(images.data.classes), size, settings.auxiliary_weight > 0)
     layout = arithmetic.layout(settings)
@@ -121,7 +121,7 @@ def train(
         network.train()
         for step in range(len(losses), source.steps):
             inputs, targets = source.get(epoch, step)
-            keep = keep_masks(settings.layers, len(inputs), drop, runtime.generator(seed, "drop path", epoch, step))
+            keep = keep_masks(settings.layers, len(inputs), drop, seeds.generator(seed, "drop path", epoch, step))
             keep = keep if keep is None else keep.to(device)
             with arithmetic.autocast(settings, device):
                 logits, auxiliary = training(inputs.contiguous(memory_format=layout), keep)

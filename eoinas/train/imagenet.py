@@ -11,7 +11,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from eoinas import params, runtime, schedules
+from eoinas import command, params, schedules, seeds
 from eoinas.data.file_batches import FileBatches, in_order
 from eoinas.data.imagenet import Listing
 from eoinas.data.photos import Photos
@@ -49,7 +49,7 @@ def build(genotype: Genotype, settings: ImagenetParams, classes: int) -> Network
     Raises:
         InputError: the images are too small for the auxiliary head.
     """
-    torch.manual_seed(runtime.seed_of(settings.seed, "init"))
+    torch.manual_seed(seeds.seed_of(settings.seed, "init"))
     return NetworkImageNet(genotype, settings.C, settings.layers, classes, settings.image_size, settings.auxiliary_weight > 0)
 
 
@@ -114,7 +114,7 @@ def count_wrong(
     settings: RecipeParams,
     device: torch.device,
     group: Group,
-    poll: Callable[[], None] = runtime.leave_if_asked,
+    poll: Callable[[], None] = command.leave_if_asked,
 ) -> tuple[int, int]:
     """Images whose class is not the first, and not among the first five, of what ``network`` says; the ranks share the work.
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from eoinas import runtime
+from eoinas import command
 from eoinas.data import batches
 from eoinas.data.images import Images
 
@@ -17,7 +17,7 @@ def predict(
     network: nn.Module,
     images: Images,
     batch_size: int,
-    poll: Callable[[], None] = runtime.leave_if_asked,
+    poll: Callable[[], None] = command.leave_if_asked,
 ) -> tuple[Tensor, float]:
     """Predictions int64 [T] and mean loss of ``forward``: [B, 3, H, W] -> logits [B, K], with ``network`` in evaluation mode.
 

@@ -12,7 +12,7 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from eoinas import optim, params, runtime, schedules
+from eoinas import optim, params, schedules, seeds
 from eoinas.checkpoint import Checkpoint, check_finite
 from eoinas.genotype import CELLS, EDGES, OPERATIONS, ZERO
 from eoinas.models.supernet import Path, mixture_path, sampled_path
@@ -224,7 +224,7 @@ def search(
     network = task.network
     device = next(network.parameters()).device
     optimizer = optim.SGD(network.parameters(), settings.learning_rate, settings.momentum, settings.weight_decay)
-    architecture = Architecture(settings, variant, weight, runtime.generator(seed, "alpha"))
+    architecture = Architecture(settings, variant, weight, seeds.generator(seed, "alpha"))
     steps = task.train.steps
     epoch_log, trace, log = EpochLog(1), Trace(), RunLog(title, settings.epochs, steps)
     if saved := checkpoint.load():
@@ -254,14 +254,14 @@ def search(
         optimizer.param_groups[0]["lr"] = rate
         joint = epoch > settings.warmup  # in the first epochs only the weights are trained
         for step in range(epoch_log.steps, steps):
-            tau = gumbel.noise(SHAPE, runtime.generator(seed, "gumbel", epoch, step))
+            tau = gumbel.noise(SHAPE, seeds.generator(seed, "gumbel", epoch, step))
             index, h = architecture.draw(tau, temperature)  # Alg. 1 line 2
             _seed_dropout(network, settings.skip_dropout, seed, epoch, step)
             path = architecture.path(index, h, device, gradient=False)
             epoch_log.train(index, *weight_step(task, optimizer, path, epoch, step, settings.grad_clip))  # w first, choice D38
             if joint:
                 if settings.redraw:  # choice D6
-                    tau = gumbel.noise(SHAPE, runtime.generator(seed, "gumbel redraw", epoch, step))
+                    tau = gumbel.noise(SHAPE, seeds.generator(seed, "gumbel redraw", epoch, step))
                     index, h = architecture.draw(tau, temperature)
                 path = architecture.path(index, h, device, gradient=True)
                 epoch_log.valid(index, *alpha_step(task, architecture, path, epoch, step, settings.grad_clip))
@@ -309,7 +309,7 @@ def alpha_step(task: Task, architecture: Architecture, path: Path, epoch: int, s
 def _seed_dropout(network: nn.Module, probability: float, seed: int, epoch: int, step: int) -> None:
     """Dropout on skip connections (choice D19) is the one draw from torch's global generator; it is seeded anew each step."""
     if probability:
-        torch.manual_seed(runtime.seed_of(seed, "dropout", epoch, step))
+        torch.manual_seed(seeds.seed_of(seed, "dropout", epoch, step))
         for module in network.modules():
             if hasattr(module, "skip_dropout"):
                 module.skip_dropout = probability

@@ -8,7 +8,7 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
-from eoinas import params, runtime, weights
+from eoinas import params, seeds, weights
 from eoinas.checkpoint import Checkpoint
 from eoinas.data.batches import TrainBatches
 from eoinas.data.images import Images
@@ -47,7 +47,7 @@ def run(
     checkpoint: Checkpoint,
 ) -> tuple[SupernetCIFAR, search.Result]:
     """Search with one variant and one seed; the arguments are those of ``search.search``."""
-    torch.manual_seed(runtime.seed_of(seed, "init"))
+    torch.manual_seed(seeds.seed_of(seed, "init"))
     network = build(settings, len(images.data.classes))
     layout = torch.channels_last if settings.channels_last else torch.contiguous_format
     network = network.to(images.images.device, memory_format=layout)

@@ -6,7 +6,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from eoinas import params, runtime
+from eoinas import params, seeds
 from eoinas.checkpoint import Checkpoint
 from eoinas.data import crops
 from eoinas.data.cityscapes import Scenes
@@ -46,7 +46,7 @@ def run(
     Raises:
         InputError: a picture cannot be read, or a loss is not a number.
     """
-    torch.manual_seed(runtime.seed_of(settings.seed, "init"))
+    torch.manual_seed(seeds.seed_of(settings.seed, "init"))
     layout = torch.channels_last if settings.channels_last else torch.contiguous_format
     network = build(settings).to(device, memory_format=layout)
     weight_half, alpha_half = crops.halves(scenes.split("train"), settings.halves_seed)

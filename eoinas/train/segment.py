@@ -7,7 +7,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from eoinas import params, runtime, schedules
+from eoinas import params, schedules, seeds
 from eoinas.data import crops
 from eoinas.data.cityscapes import Scenes
 from eoinas.data.cityscapes_labels import CLASSES
@@ -61,7 +61,7 @@ def train(
             f"{params.FILE}: seg_train: a batch of one picture a process cannot be normalised: raise batch_size, use fewer "
             "processes, or set sync_bn to true or seg_network.norm to group"
         )
-    torch.manual_seed(runtime.seed_of(settings.seed, "init"))
+    torch.manual_seed(seeds.seed_of(settings.seed, "init"))
     network = SegmentationNetwork(genotype, size, len(CLASSES))
     if backbone is not None:
         pretrained.load_backbone(network, backbone)

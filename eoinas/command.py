@@ -1,24 +1,15 @@
-"""What every stage does before and around its work: the command line, signals, devices, seeded generators.
-
-torch is imported where it is used, so that stages without tensors start in a fraction of a second.
-"""
+"""What is around the work of a stage and cannot change it: the command line, messages, signals."""
 
 from __future__ import annotations
 
 import ctypes
 import errno
-import hashlib
 import inspect
-import os
 import signal
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from eoinas.errors import InputError
-
-if TYPE_CHECKING:
-    import torch
 
 
 class Stopped(Exception):
@@ -101,55 +92,3 @@ def _end_with_parent() -> None:
     if sys.platform == "linux":
         pr_set_pdeathsig = 1
         ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM)
-
-
-def seed_of(seed: int, *purpose: str | int) -> int:
-    """A 63-bit seed that depends on nothing but its arguments, e.g. ``seed_of(0, "order", epoch)``."""
-    text = "/".join(str(part) for part in (seed, *purpose))
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little") >> 1
-
-
-def generator(seed: int, *purpose: str | int) -> torch.Generator:
-    """A fresh CPU generator for one purpose; CPU, so that every device sees the same draws."""
-    import torch
-
-    return torch.Generator().manual_seed(seed_of(seed, *purpose))
-
-
-def device(cpu_threads: int) -> torch.device:
-    """The device that a stage works on, with torch set to reproducible arithmetic.
-
-    Args:
-        cpu_threads: of one operation on a CPU, 0 for torch's default. The order of sums depends on it, and small networks are
-            fastest on one.
-    """
-    import torch
-
-    if cpu_threads:
-        torch.set_num_threads(cpu_threads)
-
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is deterministic only with a fixed workspace
-    # The same switch as use_deterministic_algorithms(True), which also imports the compiler and so takes a second a process.
-    torch.set_deterministic_debug_mode("error")
-    # It would also fill every new tensor before its use; no operator here reads what it has not written.
-    torch.utils.deterministic.fill_uninitialized_memory = False
-    torch.backends.cudnn.benchmark = False
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    return torch.device("cpu")
-
-
-def device_name() -> str:
-    """The name of the device for the search cost, e.g. "NVIDIA GeForce GTX 1080 Ti" or the CPU's model."""
-    import torch
-
-    if torch.cuda.is_available():
-        return torch.cuda.get_device_name()
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8") as file:
-            model = next(line.partition(":")[2].strip() for line in file if line.startswith("model name"))
-    except (OSError, StopIteration):
-        import platform
-
-        model = platform.machine()
-    return f"{model} CPU"
