@@ -6,23 +6,10 @@ from pathlib import Path
 from eoinas import formats
 from eoinas.errors import InputError
 
-# The candidate set O in the paper's order: 1) identity, 2) zero, 3) ... 8) max pooling.
-OPERATIONS = (
-    "skip_connect",
-    "none",
-    "sep_conv_3x3",
-    "dil_conv_3x3",
-    "sep_conv_5x5",
-    "dil_conv_5x5",
-    "avg_pool_3x3",
-    "max_pool_3x3",
-)
-ZERO = OPERATIONS.index("none")
 INPUTS = 2  # nodes 0 and 1: outputs of the two cells before
 NODES = 4  # intermediate nodes 2..5; node 6 concatenates them, so N = 7
-# The 14 edges (input node i, node j), i < j, in the order of every array's axis E.
-EDGES = tuple((i, j) for j in range(INPUTS, INPUTS + NODES) for i in range(j))
 CELLS = ("normal", "reduce")
+_NONE = "none"  # the zero operation, which is in no derived cell
 
 
 @dataclass(frozen=True)
@@ -58,15 +45,17 @@ def parse(value: object, where: str) -> Genotype:
 def _edges(value: object, where: str) -> tuple[tuple[str, int], ...]:
     if not isinstance(value, list) or len(value) != 2 * NODES:
         raise InputError(f"{where} must list {2 * NODES} pairs, two for each of {NODES} nodes")
+    from eoinas.models.ops import OPERATIONS  # where torch is needed; the rest of this file is not
+
+    known = [name for name in OPERATIONS if name != _NONE]
     pairs = []
     for index, pair in enumerate(value):
         if not isinstance(pair, list) or len(pair) != 2:
             raise InputError(f"{where}[{index}] must be a pair [operation, input node], not {pair!r:.80}")
         operation, source = pair
         node = INPUTS + index // 2
-        if operation not in OPERATIONS or operation == "none":
-            known = ", ".join(name for name in OPERATIONS if name != "none")
-            raise InputError(f"{where}[{index}]: unknown operation {operation!r:.80}; one of {known}")
+        if operation not in known:
+            raise InputError(f"{where}[{index}]: unknown operation {operation!r:.80}; one of {', '.join(known)}")
         if type(source) is not int or not 0 <= source < node:
             raise InputError(f"{where}[{index}]: node {node} takes an input node from 0 to {node - 1}, not {source!r:.80}")
         pairs.append((operation, source))

@@ -23,7 +23,7 @@ class Images(NamedTuple):
     images: Tensor  # uint8 [N, 3, H, W]
     labels: Tensor  # int64 [N]
     train: Tensor  # int64, on the CPU
-    test: Tensor  # int64, on the CPU
+    scored: Tensor  # int64, on the CPU
     data: imageset.ImageSet
 
 

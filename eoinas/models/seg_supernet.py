@@ -8,17 +8,19 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from eoinas.genotype import NODES
 from eoinas.models.aspp import ASPP
 from eoinas.models.seg_cells import plan
 from eoinas.models.seg_stem import SegStem
-from eoinas.models.supernet import Path, SearchCell
+from eoinas.models.path import Path
+from eoinas.models.supernet import SearchCell
+from eoinas.spaces.space import Space
 
 
 class SupernetSegmentation(nn.Module):
     """Stem, cells of strides 4, 8 and 16, ASPP at the last cell's width (choice D43), classifier, bilinear upsampling.
 
     Args:
+        space: of the cells.
         C: channels of each node in the first cell (choice D42).
         cells: letters N and R in the order of the cells (choice D40).
         aspp_rates: dilations of ASPP.
@@ -26,14 +28,15 @@ class SupernetSegmentation(nn.Module):
         pool_bn: BatchNorm after pooling (choice D24).
     """
 
-    def __init__(self, C: int, cells: str, aspp_rates: Sequence[int], classes: int, pool_bn: bool) -> None:
+    def __init__(self, space: Space, C: int, cells: str, aspp_rates: Sequence[int], classes: int, pool_bn: bool) -> None:
         super().__init__()
+        self.space = space
         self.stem = SegStem(C, track_running_stats=False)
         self.cells = nn.ModuleList()
         C_prev_prev, C_prev = self.stem.channels
         for width, reduction, reduction_prev in plan(cells, C):
-            self.cells.append(SearchCell(C_prev_prev, C_prev, width, reduction, reduction_prev, pool_bn))
-            C_prev_prev, C_prev = C_prev, NODES * width
+            self.cells.append(SearchCell(space, C_prev_prev, C_prev, width, reduction, reduction_prev, pool_bn))
+            C_prev_prev, C_prev = C_prev, self.cells[-1].out_channels
         self.aspp = ASPP(C_prev, C_prev, aspp_rates, track_running_stats=False)
         self.classifier = nn.Conv2d(C_prev, classes, 1)
 

@@ -8,46 +8,23 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from eoinas.genotype import CELLS, EDGES, INPUTS, NODES, OPERATIONS, ZERO, Genotype
+from eoinas.genotype import INPUTS
 from eoinas.models import ops
+from eoinas.models.path import Path
+from eoinas.spaces.space import Space
 
-# For the normal and the reduction cell, for each edge: the operations to run and their weights (None: 1, and no gradient).
-Path = list[list[list[tuple[int, Tensor | None]]]]
-
-_SKIP = OPERATIONS.index("skip_connect")
-
-
-def sampled_path(index: Tensor, weight: Tensor | None) -> Path:
-    """One operation an edge: ``index`` [2, E] on the CPU, ``weight`` [2, E] on the network's device (choice D1)."""
-    weights = [[None] * len(EDGES)] * len(CELLS) if weight is None else [row.unbind() for row in weight.unbind()]
-    pairs = [zip(row, w, strict=True) for row, w in zip(index.tolist(), weights, strict=True)]
-    return [[[] if operation == ZERO else [(operation, w)] for operation, w in row] for row in pairs]
-
-
-def mixture_path(h: Tensor, alive: Tensor) -> Path:
-    """All live operations of an edge, weighted by ``h`` [2, E, O] on the network's device; ``alive`` [2, E, O] on the CPU."""
-    return [
-        [[(o, w[o]) for o in range(len(OPERATIONS)) if live[o] and o != ZERO] for live, w in zip(rows, weights, strict=True)]
-        for rows, weights in zip(alive.tolist(), [[edge.unbind() for edge in cell] for cell in h], strict=True)
-    ]
-
-
-def derived_path(genotype: Genotype) -> Path:
-    """The edges of a derived cell, each with its one operation; the other edges carry nothing."""
-    path: Path = []
-    for cell in (genotype.normal, genotype.reduce):
-        edges: list[list[tuple[int, Tensor | None]]] = [[] for _ in EDGES]
-        for position, (operation, source) in enumerate(cell):
-            edges[EDGES.index((source, INPUTS + position // 2))].append((OPERATIONS.index(operation), None))
-        path.append(edges)
-    return path
+_SKIP = "skip_connect"
 
 
 class SearchCell(nn.Module):
     """A cell with all operations on all edges; in a reduction cell the edges from the two inputs have stride two."""
 
-    def __init__(self, C_prev_prev: int, C_prev: int, C: int, reduction: bool, reduction_prev: bool, pool_bn: bool):
+    def __init__(
+        self, space: Space, C_prev_prev: int, C_prev: int, C: int, reduction: bool, reduction_prev: bool, pool_bn: bool
+    ):
         super().__init__()
+        self._space, self._nodes = space, sorted({j for _, j in space.edges})
+        self.out_channels = C * len(self._nodes)
         settings = {"affine": False, "track_running_stats": False}
         self.reduction = reduction
         self.skip_dropout = 0.0  # choice D19
@@ -58,19 +35,19 @@ class SearchCell(nn.Module):
         self.preprocess1 = ops.ReLUConvBN(C_prev, C, 1, 1, **settings)
         self.edges = nn.ModuleList(
             nn.ModuleList(
-                ops.build(name, C, 2 if reduction and i < INPUTS else 1, pool_bn=pool_bn, **settings) for name in OPERATIONS
+                ops.build(name, C, 2 if reduction and i < INPUTS else 1, pool_bn=pool_bn, **settings) for name in space.operations
             )
-            for i, _ in EDGES
+            for i, _ in space.edges
         )
 
     def forward(self, s0: Tensor, s1: Tensor, path: Path) -> Tensor:
         """[B, C_prev_prev, H', W'], [B, C_prev, H, W] -> [B, 4C, H, W], half as high and wide in a reduction cell."""
         states = [self.preprocess0(s0), self.preprocess1(s1)]  # [B, C, H, W] each
         chosen = path[int(self.reduction)]
-        for node in range(INPUTS, INPUTS + NODES):
+        for node in self._nodes:
             terms = [
                 self._run(edge, operation, states[i], weight)
-                for edge, (i, j) in enumerate(EDGES)
+                for edge, (i, j) in enumerate(self._space.edges)
                 if j == node
                 for operation, weight in chosen[edge]
             ]
@@ -79,7 +56,7 @@ class SearchCell(nn.Module):
 
     def _run(self, edge: int, operation: int, x: Tensor, weight: Tensor | None) -> Tensor:
         y = self.edges[edge][operation](x)
-        if operation == _SKIP and self.skip_dropout:
+        if self._space.operations[operation] == _SKIP and self.skip_dropout:
             y = F.dropout(y, self.skip_dropout, self.training)
         return y if weight is None else weight * y
 
@@ -92,8 +69,9 @@ class SearchCell(nn.Module):
 class SupernetCIFAR(nn.Module):
     """L cells of which those at 1/3 and 2/3 of the depth are reduction cells (Sec. IV-B)."""
 
-    def __init__(self, C: int, layers: int, classes: int, pool_bn: bool):
+    def __init__(self, space: Space, C: int, layers: int, classes: int, pool_bn: bool):
         super().__init__()
+        self.space = space
         width = 3 * C
         self.stem = nn.Sequential(nn.Conv2d(3, width, 3, padding=1, bias=False), nn.BatchNorm2d(width, track_running_stats=False))
         self.cells = nn.ModuleList()
@@ -101,8 +79,8 @@ class SupernetCIFAR(nn.Module):
         for layer in range(layers):
             reduction = layer in (layers // 3, 2 * layers // 3)
             C *= 2 if reduction else 1
-            self.cells.append(SearchCell(C_prev_prev, C_prev, C, reduction, reduction_prev, pool_bn))
-            C_prev_prev, C_prev, reduction_prev = C_prev, NODES * C, reduction
+            self.cells.append(SearchCell(space, C_prev_prev, C_prev, C, reduction, reduction_prev, pool_bn))
+            C_prev_prev, C_prev, reduction_prev = C_prev, self.cells[-1].out_channels, reduction
         self.classifier = nn.Linear(C_prev, classes)
 
     def forward(self, images: Tensor, path: Path) -> Tensor:

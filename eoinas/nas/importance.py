@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 def accuracy_parameter(accuracy: Tensor, epochs: Tensor, alive: Tensor, undrawn: Literal["mean", "zero"]) -> Tensor:
-    """C of eq. (8) [..., O]: validation accuracy A over training epochs E.
+    """C of eq. (8) [..., O]: validation accuracy A over training epochs E. Either may be 1, which takes it out (controls).
 
     An operation that was never drawn has neither; it takes the mean C of the live operations of its edge, or 0 (choice D8).
     """
@@ -33,3 +33,10 @@ def accuracy_weights(parameter: Tensor, alive: Tensor, over: Literal["live", "al
 def indicator(accuracy_weight: Tensor, architecture_weight: Tensor, weight: float) -> Tensor:
     """I of eq. (10) [..., O]: S + lambda * beta, with ``weight`` the paper's lambda."""
     return accuracy_weight + weight * architecture_weight  # Eq. (10)
+
+
+def permuted(accuracy_weight: Tensor, alive: Tensor, keys: Tensor) -> Tensor:
+    """S [..., O] with its values dealt out anew among the live operations of each edge, by distinct ``keys`` [..., O]: a control."""
+    by_key = keys.masked_fill(~alive, torch.inf).argsort(-1)  # live operations in the order of their keys, then the dead
+    by_index = torch.argsort((~alive).int(), dim=-1, stable=True)  # live operations in their own order, then the dead
+    return torch.empty_like(accuracy_weight).scatter(-1, by_key, accuracy_weight.gather(-1, by_index))

@@ -14,18 +14,18 @@ def most_inferior(die: Tensor, importance: Tensor, alive: Tensor) -> Tensor:
     return (worst & (importance == importance.amin(-1, keepdim=True))).int().argmax(-1)
 
 
-def prune(die: Tensor, importance: Tensor, alive: Tensor, zero: int, zero_may_win: bool) -> tuple[Tensor, Tensor]:
+def prune(die: Tensor, importance: Tensor, alive: Tensor, zero: int | None, zero_may_win: bool) -> tuple[Tensor, Tensor]:
     """Take one operation from every edge of both cells at once (choice A14).
 
     Args:
         die, importance, alive: [..., O].
-        zero: index of the zero operation, which loses an edge's last prune (choice D11) unless ``zero_may_win``.
+        zero: index of the zero operation (None: there is none), which loses an edge's last prune (choice D11) unless ``zero_may_win``.
 
     Returns:
         ``alive`` afterwards [..., O], and the index of the operation that died on each edge [...].
     """
     victim = most_inferior(die, importance, alive)
-    if not zero_may_win:
+    if zero is not None and not zero_may_win:
         last_against_zero = (alive.sum(-1) == 2) & alive[..., zero]
         victim = torch.where(last_against_zero, zero, victim)
     return alive.scatter(-1, victim.unsqueeze(-1), False), victim

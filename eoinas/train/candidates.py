@@ -1,7 +1,7 @@
 """Candidates of a selection: a cell and its score on the alpha half of the training images (choice A12)."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
@@ -9,13 +9,12 @@ from pydantic import Field
 
 from eoinas import params
 from eoinas.checkpoint import Checkpoint
-from eoinas.data.images import Images
+from eoinas.data.images import Images, SplitParams
 from eoinas.errors import InputError
-from eoinas.genotype import CELLS, EDGES, OPERATIONS, Genotype
-from eoinas.nas import derive
+from eoinas.genotype import Genotype
+from eoinas.spaces.space import Space
 from eoinas.train import classify
-
-SHAPE = (len(CELLS), len(EDGES), len(OPERATIONS))
+from eoinas.train.search_cifar import SearchCifarParams
 
 
 class DeriveParams(params.Section):
@@ -28,10 +27,30 @@ class DeriveParams(params.Section):
     short_cutout: Annotated[int, Field(ge=0, le=32)]
 
 
-def derive_cell(trace: Path, edge_rank: str) -> Genotype:
+class DeriveStage(params.Section):
+    """What the stage does that derives and scores the cells of a variant."""
+
+    searches: list[tuple[str, int]]  # item of `search_seeds` and seed
+    split: SplitParams
+    search: SearchCifarParams
+    derive: DeriveParams
+
+
+class RandomStage(params.Section):
+    """What the stage does that draws and scores random cells."""
+
+    seeds: list[int]
+    space: str
+    operations: list[str]
+    split: SplitParams
+    derive: DeriveParams
+
+
+def derive_cell(space: Space, trace: Path | str, edge_rank: str) -> Any:
     """The cell of a finished search.
 
     Args:
+        space: that was searched.
         trace: trace.npz of the search.
         edge_rank: edges ranked by I from before the last prune or after it (choice D12).
 
@@ -44,7 +63,7 @@ def derive_cell(trace: Path, edge_rank: str) -> Genotype:
             prunes = arrays["prune_epochs"]
             before = every[arrays["epoch"] <= prunes[-1] if len(prunes) else slice(None)]
         chosen = before[-1] if edge_rank == "before_last_prune" else after
-        return derive.derive(chosen.reshape(SHAPE), alive.reshape(SHAPE))
+        return space.derive(chosen.reshape(space.shape), alive.reshape(space.shape))
     except FileNotFoundError:
         raise InputError(f"{trace}: no such file; run the search first") from None
     except Exception as error:  # a damaged archive can raise anything at all
@@ -53,8 +72,8 @@ def derive_cell(trace: Path, edge_rank: str) -> Genotype:
 
 
 def score_by_retraining(
-    genotype: Genotype, images: Images, settings: DeriveParams, seed: int, title: str, checkpoint: Checkpoint
+    genotype: Genotype, images: Images, settings: DeriveParams, seed: int, stream: str, title: str, checkpoint: Checkpoint
 ) -> float:
-    """Accuracy on the alpha half after a short training on the weight half, a fraction."""
-    result = classify.train(genotype, images, settings.short, settings.short_cutout, seed, title, checkpoint)
-    return 1 - result.wrong[-1] / len(images.test)
+    """Accuracy on the alpha half after a short training on the weight half, a fraction; arguments as of ``classify.train``."""
+    result = classify.train(genotype, images, settings.short, settings.short_cutout, seed, stream, title, checkpoint)
+    return 1 - result.wrong[-1] / len(images.scored)

@@ -1,4 +1,4 @@
-"""Algorithm 1 of the paper, for any task: what differs (network, data, loss, score) comes in as a ``Task``.
+"""Algorithm 1 of the paper, for any task and search space: what differs (network, data, loss, score) comes in as a ``Task``.
 
 Shapes: cells (2: normal, reduction), E edges (14), O operations (8), N steps of an epoch. Architecture parameters and all that
 the method derives from them live on the CPU, where the draw decides which operation runs; they are a few hundred numbers.
@@ -12,22 +12,27 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from eoinas import optim, params, schedules, seeds
+from eoinas import params, schedules, seeds
 from eoinas.checkpoint import Checkpoint, check_finite
-from eoinas.genotype import CELLS, EDGES, OPERATIONS, ZERO
-from eoinas.models.supernet import Path, mixture_path, sampled_path
+from eoinas.models import path as paths
+from eoinas.models.path import Path
 from eoinas.nas import gumbel, importance, markov, pruning, tally
 from eoinas.runlog import RunLog
+from eoinas.spaces.space import Space
 
-SHAPE = (len(CELLS), len(EDGES), len(OPERATIONS))
 Sigma = Annotated[list[params.Fraction], Field(min_length=1)]
+Indicator = Literal["oii", "beta", "accuracy", "inverse_epochs", "shuffled"]
+COLDEST = 1e-30  # the least temperature with which float32 can divide
 
 
 class SearchParams(params.Section):
-    """Algorithm 1's numbers; what each means stands beside it in params.yaml."""
+    """Algorithm 1's numbers, with the search space and the variant; what each means stands beside it in params.yaml."""
 
-    shared = "method"
-
+    space: str
+    operations: Annotated[list[str], Field(min_length=2)]
+    slimming: bool  # SSS: the chain prunes
+    indicator: Indicator  # OII: importance is I of eq. (10); beta: beta alone; the others are controls
+    lambda_: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = Field(alias="lambda")  # None: beta alone needs none
     pool_bn: bool
     epochs: params.Positive
     warmup: Annotated[int, Field(ge=0)]
@@ -51,6 +56,7 @@ class SearchParams(params.Section):
     epoch_unit: Literal["epochs", "steps"]
     undrawn: Literal["mean", "zero"]
     reset_tally_at_prune: bool
+    reset_chain_at_prune: bool
     softmax_over: Literal["live", "all"]
     chain_step: params.Positive
     epsilon_1: params.Fraction
@@ -75,24 +81,31 @@ class SearchParams(params.Section):
             raise ValueError("prune_every must be a multiple of chain_step, so that every prune follows a step of the chain")
         if self.epochs // self.chain_step == self.warmup // self.chain_step:
             raise ValueError("chain_step is so long that the chain never moves")
+        if schedules.temperature(self.epochs, self.warmup, self.temperature, self.temperature_decay) < COLDEST:
+            raise ValueError(
+                f"temperature falls below {COLDEST:g}, with which float32 cannot divide, before epoch {self.epochs}: "
+                "raise temperature_decay"
+            )
+        if self.indicator != "beta" and self.lambda_ is None:
+            raise ValueError(f"indicator {self.indicator} needs lambda")
+        return self._all_but_one_die()
+
+    def _all_but_one_die(self) -> "SearchParams":
+        needed, found = len(self.operations) - 1, len(self.prune_epochs)
+        if self.slimming and found < needed:
+            first = (self.warmup // self.prune_every + 1) * self.prune_every
+            raise ValueError(
+                f"{found} prunes in {self.epochs} epochs, but {len(self.operations)} operations need {needed} until one is left: "
+                f"set epochs to {first + (needed - 1) * self.prune_every} or more, or a smaller prune_every or warmup"
+            )
         return self
 
     @property
     def prune_epochs(self) -> list[int]:
         """Algorithm 1 line 8: epoch > warmup and epoch % prune_every == 0, until one operation is left (choice D10)."""
         return [epoch for epoch in range(self.warmup + 1, self.epochs + 1) if epoch % self.prune_every == 0][
-            : len(OPERATIONS) - 1
+            : len(self.operations) - 1
         ]
-
-
-class Variant(NamedTuple):
-    """A row of Table III."""
-
-    slimming: bool  # SSS: the chain prunes
-    indicator: bool  # OII: importance is I of eq. (10); else it is beta
-
-
-VARIANTS = {"baseline": Variant(False, False), "sss": Variant(True, False), "eoinas": Variant(True, True)}
 
 
 class Batches(Protocol):
@@ -110,49 +123,56 @@ class Task(NamedTuple):
     network: nn.Module  # whose weights forward uses
     train: Batches  # D_T
     valid: Batches  # D_V
-    loss: Callable[[Tensor, Tensor], Tensor]  # (outputs, targets) -> scalar
-    score: Callable[[Tensor, Tensor], Tensor]  # (outputs, targets) -> accuracy of the batch, a fraction
+    judge: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]  # (outputs, targets) -> loss, accuracy of the batch (a fraction)
 
 
 class Architecture:
     """alpha and all that Algorithm 1 keeps about every operation of every edge."""
 
-    def __init__(self, settings: SearchParams, variant: Variant, weight: float, generator: torch.Generator):
-        self.settings, self.variant, self.weight = settings, variant, weight
-        self.alpha = nn.Parameter(settings.alpha_init_sd * torch.randn(SHAPE, generator=generator))  # choice D14
+    def __init__(self, space: Space, settings: SearchParams, seed: int):
+        self.space, self.settings = space, settings
+        generator = seeds.generator(seed, "alpha")
+        self.alpha = nn.Parameter(settings.alpha_init_sd * torch.randn(space.shape, generator=generator))  # choice D14
         self.optimizer = self._adam()
-        self.alive = torch.ones(SHAPE, dtype=torch.bool)
-        self.tally = tally.empty(SHAPE)
-        self.chain = markov.start(SHAPE, len(settings.sigma_first))
+        self.alive = torch.ones(space.shape, dtype=torch.bool)
+        self.tally = tally.empty(space.shape)
+        self.chain = markov.start(space.shape, len(settings.sigma_first))
         self.previous: Tensor | None = None  # I of the step before, of the operations that live now
         self.prunes = 0
+        self._keys = torch.rand(space.shape, generator=seeds.generator(seed, "shuffled"), dtype=torch.float64)  # of the control
 
-    def _adam(self) -> optim.Adam:
+    def _adam(self) -> torch.optim.Adam:
         s = self.settings
-        return optim.Adam([self.alpha], s.alpha_learning_rate, s.alpha_betas, s.alpha_weight_decay)  # choices D15, D39
+        rate, betas, decay = s.alpha_learning_rate, tuple(s.alpha_betas), s.alpha_weight_decay
+        return torch.optim.Adam([self.alpha], rate, betas, weight_decay=decay)  # choices D15, D39
 
     def draw(self, tau: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
-        """The drawn operations [2, E] and h of eq. (5) [2, E, O]."""
+        """The drawn operations [cells, E] and h of eq. (5) [cells, E, O]."""
         h = gumbel.relax(self.alpha, self.alive, tau, temperature)
         return h.detach().argmax(-1), h
 
     def path(self, index: Tensor, h: Tensor, device: torch.device, gradient: bool) -> Path:
         """What the network is to run, with weights that carry alpha's gradient if asked for (choice D1)."""
         if self.settings.forward == "mixture":
-            return mixture_path((h if gradient else h.detach()).to(device), self.alive)
-        return sampled_path(index, gumbel.straight_through(h, index).to(device) if gradient else None)
+            return paths.mixture((h if gradient else h.detach()).to(device), self.alive, self.space.zero)
+        weight = gumbel.straight_through(h, index).to(device) if gradient else None
+        return paths.sampled(index, weight, self.space.zero)
 
     def measure(self, steps_per_epoch: int) -> dict[str, Tensor]:
-        """Algorithm 1 line 6: beta, A, E, C, S and I of the live operations, each [2, E, O] float64; the dead have NaN."""
+        """Algorithm 1 line 6: beta, A, E, C, S and I of the live operations, each [cells, E, O] float64; the dead have NaN."""
         s = self.settings
         values = {"beta": gumbel.architecture_weights(self.alpha.detach().double(), self.alive)}
         values["A"] = tally.validation_accuracy(self.tally, s.accuracy_unit, s.accuracy_estimate)
         values["E"] = tally.training_epochs(self.tally, s.epoch_unit, steps_per_epoch)
-        values["C"] = importance.accuracy_parameter(values["A"], values["E"], self.alive, s.undrawn)
+        A = torch.ones_like(values["A"]) if s.indicator == "inverse_epochs" else values["A"]
+        E = torch.ones_like(values["E"]) if s.indicator == "accuracy" else values["E"]
+        values["C"] = importance.accuracy_parameter(A, E, self.alive, s.undrawn)
         values["S"] = importance.accuracy_weights(values["C"], self.alive, s.softmax_over)
+        if s.indicator == "shuffled":
+            values["S"] = importance.permuted(values["S"], self.alive, self._keys)
         values["I"] = values["beta"]
-        if self.variant.indicator:
-            values["I"] = importance.indicator(values["S"], values["beta"], self.weight)
+        if s.indicator != "beta":
+            values["I"] = importance.indicator(values["S"], values["beta"], s.lambda_)
         return {name: value.masked_fill(~self.alive, torch.nan) for name, value in values.items()}
 
     def undrawn(self) -> int:
@@ -160,7 +180,7 @@ class Architecture:
         return int((self.alive & ((self.tally.trained == 0) | (self.tally.validated == 0))).sum())
 
     def step_chain(self, current: Tensor) -> None:
-        """Algorithm 1 line 7: the chain moves by how the importance [2, E, O] changed since the step before."""
+        """Algorithm 1 line 7: the chain moves by how the importance [cells, E, O] changed since the step before."""
         s = self.settings
         change = torch.zeros_like(current) if self.previous is None else (current - self.previous).nan_to_num(0.0)
         sigma = schedules.sigma(self.prunes, len(s.prune_epochs), s.sigma_first, s.sigma_last)
@@ -168,12 +188,14 @@ class Architecture:
         self.previous = current
 
     def prune(self, current: Tensor, steps_per_epoch: int) -> Tensor:
-        """Algorithm 1 line 9: on every edge the operation with the highest Die probability dies; returns its index [2, E]."""
+        """Algorithm 1 line 9: on every edge the operation with the highest Die probability dies; its index [cells, E]."""
         s = self.settings
-        self.alive, victim = pruning.prune(self.chain.X[0, ..., 1], current, self.alive, ZERO, s.zero_may_win)
+        self.alive, victim = pruning.prune(self.chain.X[0, ..., 1], current, self.alive, self.space.zero, s.zero_may_win)
         self.prunes += 1
         if s.reset_tally_at_prune:  # choice D7
-            self.tally = tally.empty(SHAPE)
+            self.tally = tally.empty(self.space.shape)
+        if s.reset_chain_at_prune:  # choice A15
+            self.chain = markov.start(self.space.shape, len(s.sigma_first))
         if s.rebuild_adam_at_prune:  # choice D20
             self.optimizer = self._adam()
         if s.recompute_after_prune:  # choice A6
@@ -207,13 +229,10 @@ class Result(NamedTuple):
     trace: dict[str, np.ndarray]  # K steps of the chain: alpha ... alive [K, 2, E, O], X [..., 2], Q [..., 2, 2]
 
 
-def search(
-    task: Task, settings: SearchParams, variant: Variant, weight: float, seed: int, title: str, checkpoint: Checkpoint
-) -> Result:
+def search(task: Task, space: Space, settings: SearchParams, seed: int, title: str, checkpoint: Checkpoint) -> Result:
     """Run Algorithm 1 and leave the trained weights in ``task.network``.
 
     Args:
-        weight: lambda of eq. (10); without effect where the variant has no indicator.
         seed: of every random draw.
         title: the stage and its matrix items, for the progress bar.
 
@@ -221,89 +240,116 @@ def search(
         InputError: a loss is not a number.
         Stopped: a signal asked the process to end; its state is in ``checkpoint``.
     """
-    network = task.network
-    device = next(network.parameters()).device
-    optimizer = optim.SGD(network.parameters(), settings.learning_rate, settings.momentum, settings.weight_decay)
-    architecture = Architecture(settings, variant, weight, seeds.generator(seed, "alpha"))
-    steps = task.train.steps
-    epoch_log, trace, log = EpochLog(1), Trace(), RunLog(title, settings.epochs, steps)
-    if saved := checkpoint.load():
-        network.load_state_dict(saved["network"])
-        optimizer.load_state_dict(saved["optimizer"])
-        architecture.restore(saved["architecture"])
-        epoch_log, trace = EpochLog(saved["epoch"], saved["epoch_log"]), Trace(saved["trace"])
-        log.restore(saved["rows"], saved["seconds"], epoch_log.steps)
+    run = _Run(task, space, settings, seed, title, checkpoint)
+    architecture, steps = run.architecture, task.train.steps
+    for epoch in range(run.epoch_log.epoch, settings.epochs + 1):  # Alg. 1 line 1
+        joint = epoch > settings.warmup  # in the first epochs only the weights are trained
+        run.steps(epoch, joint)  # lines 2 to 4
+        architecture.tally = run.epoch_log.add_to(architecture.tally)  # line 5
+        run.end_epoch(epoch, joint)
+        if joint and epoch % settings.chain_step == 0:  # choice A3
+            values = architecture.measure(steps)  # line 6
+            architecture.step_chain(values["I"])  # line 7
+            run.trace.add(epoch, values, architecture)
+        if settings.slimming and epoch in settings.prune_epochs:  # line 8
+            run.trace.add_prune(epoch, architecture.prune(architecture.previous, steps))  # line 9
+    run.log.close()
+    return Result(run.log, run.trace.arrays(architecture, architecture.measure(steps)["I"]))
 
-    def state() -> dict:
-        epoch_log.check_finite(title, checkpoint)
+
+class _Run:
+    """A search under way: what its steps need, and its state."""
+
+    def __init__(self, task: Task, space: Space, settings: SearchParams, seed: int, title: str, checkpoint: Checkpoint):
+        self.task, self.settings, self.seed, self.title, self.checkpoint = task, settings, seed, title, checkpoint
+        s = settings
+        self.optimizer = torch.optim.SGD(
+            task.network.parameters(), s.learning_rate, momentum=s.momentum, weight_decay=s.weight_decay
+        )
+        self.architecture = Architecture(space, settings, seed)
+        self.epoch_log, self.trace, self.log = EpochLog(1), Trace(), RunLog(title, settings.epochs, task.train.steps)
+        if saved := checkpoint.load():
+            task.network.load_state_dict(saved["network"])
+            self.optimizer.load_state_dict(saved["optimizer"])
+            self.architecture.restore(saved["architecture"])
+            self.epoch_log, self.trace = EpochLog(saved["epoch"], saved["epoch_log"]), Trace(saved["trace"])
+            self.log.restore(saved["rows"], saved["seconds"], self.epoch_log.steps)
+
+    def state(self) -> dict:
+        """All of it, for a checkpoint."""
+        self.epoch_log.check_finite(self.title, self.checkpoint)
         return {
-            "network": network.state_dict(),
-            "optimizer": optimizer.state_dict(),
-            "architecture": architecture.state(),
-            "epoch": epoch_log.epoch,
-            "step": epoch_log.steps,
-            "epoch_log": epoch_log.state(),
-            "trace": trace.state(),
-            "rows": log.rows,
-            "seconds": log.seconds,
+            "network": self.task.network.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "architecture": self.architecture.state(),
+            "epoch": self.epoch_log.epoch,
+            "step": self.epoch_log.steps,
+            "epoch_log": self.epoch_log.state(),
+            "trace": self.trace.state(),
+            "rows": self.log.rows,
+            "seconds": self.log.seconds,
         }
 
-    for epoch in range(epoch_log.epoch, settings.epochs + 1):  # Alg. 1 line 1
-        rate = schedules.cosine(epoch, settings.epochs, settings.learning_rate, settings.learning_rate_min)  # choice D16
-        temperature = schedules.temperature(epoch, settings.warmup, settings.temperature, settings.temperature_decay)
-        optimizer.param_groups[0]["lr"] = rate
-        joint = epoch > settings.warmup  # in the first epochs only the weights are trained
-        for step in range(epoch_log.steps, steps):
-            tau = gumbel.noise(SHAPE, seeds.generator(seed, "gumbel", epoch, step))
-            index, h = architecture.draw(tau, temperature)  # Alg. 1 line 2
-            _seed_dropout(network, settings.skip_dropout, seed, epoch, step)
+    def steps(self, epoch: int, joint: bool) -> None:
+        """Algorithm 1 lines 2 to 4 for every batch of an epoch; alpha moves only if ``joint``."""
+        s, task, architecture = self.settings, self.task, self.architecture
+        device = next(task.network.parameters()).device
+        temperature = schedules.temperature(epoch, s.warmup, s.temperature, s.temperature_decay)
+        self.optimizer.param_groups[0]["lr"] = self.rate(epoch)
+        for step in range(self.epoch_log.steps, task.train.steps):
+            index, h = self._draw("gumbel", epoch, step, temperature)  # line 2
+            _seed_dropout(task.network, s.skip_dropout, self.seed, epoch, step)
             path = architecture.path(index, h, device, gradient=False)
-            epoch_log.train(index, *weight_step(task, optimizer, path, epoch, step, settings.grad_clip))  # w first, choice D38
+            done = weight_step(task, self.optimizer, path, epoch, step, s.grad_clip)  # line 3; w first, choice D38
+            self.epoch_log.train(index, *done)
             if joint:
-                if settings.redraw:  # choice D6
-                    tau = gumbel.noise(SHAPE, seeds.generator(seed, "gumbel redraw", epoch, step))
-                    index, h = architecture.draw(tau, temperature)
+                if s.redraw:  # choice D6
+                    index, h = self._draw("gumbel redraw", epoch, step, temperature)
                 path = architecture.path(index, h, device, gradient=True)
-                epoch_log.valid(index, *alpha_step(task, architecture, path, epoch, step, settings.grad_clip))
-            log.step(epoch_log.last())
-            checkpoint.offer(state)
-        epoch_log.check_finite(title, checkpoint)
-        architecture.tally = epoch_log.add_to(architecture.tally)  # Alg. 1 line 5
-        live = architecture.alive.sum(-1).double().mean().item()
-        undrawn = architecture.undrawn() if joint else None  # choice D8
-        log.epoch(epoch=epoch, learning_rate=rate, temperature=temperature, **epoch_log.row(), live=live, undrawn=undrawn)
-        if joint and epoch % settings.chain_step == 0:  # choice A3
-            values = architecture.measure(steps)  # Alg. 1 line 6
-            architecture.step_chain(values["I"])  # Alg. 1 line 7
-            trace.add(epoch, values, architecture)
-        if variant.slimming and epoch in settings.prune_epochs:  # Alg. 1 line 8
-            trace.add_prune(epoch, architecture.prune(architecture.previous, steps))  # Alg. 1 line 9
-        epoch_log = EpochLog(epoch + 1)
-    log.close()
-    return Result(log, trace.arrays(architecture, architecture.measure(steps)["I"]))
+                done = alpha_step(task, architecture, path, epoch, step, s.grad_clip)  # line 4
+                self.epoch_log.valid(index, *done)
+            self.log.step(self.epoch_log.last())
+            self.checkpoint.offer(self.state)
+        self.epoch_log.check_finite(self.title, self.checkpoint)
+
+    def _draw(self, purpose: str, epoch: int, step: int, temperature: float) -> tuple[Tensor, Tensor]:
+        tau = gumbel.noise(self.architecture.space.shape, seeds.generator(self.seed, purpose, epoch, step))
+        return self.architecture.draw(tau, temperature)
+
+    def rate(self, epoch: int) -> float:
+        """Learning rate of w (choice D16)."""
+        return schedules.cosine(epoch, self.settings.epochs, self.settings.learning_rate, self.settings.learning_rate_min)
+
+    def end_epoch(self, epoch: int, joint: bool) -> None:
+        """A row of the history; the next epoch begins."""
+        s = self.settings
+        temperature = schedules.temperature(epoch, s.warmup, s.temperature, s.temperature_decay)
+        live = self.architecture.alive.sum(-1).double().mean().item()
+        undrawn = self.architecture.undrawn() if joint else None  # choice D8
+        row = {**self.epoch_log.row(), "live": live, "undrawn": undrawn}
+        self.log.epoch(epoch=epoch, learning_rate=self.rate(epoch), temperature=temperature, **row)
+        self.epoch_log = EpochLog(epoch + 1)
 
 
-def weight_step(task: Task, optimizer: optim.SGD, path: Path, epoch: int, step: int, clip: float) -> tuple[Tensor, Tensor]:
+def weight_step(task: Task, optimizer: torch.optim.Optimizer, path: Path, epoch: int, step: int, clip: float) -> tuple[Tensor, Tensor]:
     """Algorithm 1 line 3: descend the training loss in w; returns loss and accuracy of the batch, on the device."""
     inputs, targets = task.train.get(epoch, step)
-    outputs = task.forward(inputs, path)
-    loss = task.loss(outputs, targets)
-    optimizer.zero_grad()  # weights of operations that were not drawn stay as they are
+    loss, accuracy = task.judge(task.forward(inputs, path), targets)
+    optimizer.zero_grad()  # sets them to None: weights of operations that were not drawn stay as they are
     loss.backward()
     nn.utils.clip_grad_norm_(task.network.parameters(), clip)  # choice D21
     optimizer.step()
-    return loss.detach(), task.score(outputs.detach(), targets)
+    return loss.detach(), accuracy
 
 
 def alpha_step(task: Task, architecture: Architecture, path: Path, epoch: int, step: int, clip: float) -> tuple[Tensor, Tensor]:
     """Algorithm 1 line 4: descend the validation loss in alpha, no gradient for w; returns loss and accuracy of the batch."""
     inputs, targets = task.valid.get(epoch, step % task.valid.steps)  # the halves may differ by an image
-    outputs = task.forward(inputs, path)
-    loss = task.loss(outputs, targets)
+    loss, accuracy = task.judge(task.forward(inputs, path), targets)
     (architecture.alpha.grad,) = torch.autograd.grad(loss, architecture.alpha, materialize_grads=True)
     nn.utils.clip_grad_norm_(architecture.alpha, clip)  # choice D21
     architecture.optimizer.step()
-    return loss.detach(), task.score(outputs.detach(), targets)
+    return loss.detach(), accuracy
 
 
 def _seed_dropout(network: nn.Module, probability: float, seed: int, epoch: int, step: int) -> None:
@@ -391,7 +437,7 @@ class Trace:
             self._lists.setdefault(name, []).append(value.clone())
 
     def add_prune(self, epoch: int, victim: Tensor) -> None:
-        """A prune: the operation that died on each edge [2, E]."""
+        """A prune: the operation that died on each edge [cells, E]."""
         self._lists["prune_epochs"].append(torch.tensor(epoch))
         self._lists["pruned"].append(victim)
 
@@ -400,8 +446,8 @@ class Trace:
         return self._lists
 
     def arrays(self, architecture: Architecture, final: Tensor) -> dict[str, np.ndarray]:
-        """All records stacked, and who lives in the end with which importance [2, E, O]."""
+        """All records stacked, and who lives in the end with which importance [cells, E, O]."""
         arrays = {name: torch.stack(values).numpy() for name, values in self._lists.items() if values}
         arrays.setdefault("prune_epochs", np.zeros(0, np.int64))
-        arrays.setdefault("pruned", np.zeros((0, *SHAPE[:2]), np.int64))
+        arrays.setdefault("pruned", np.zeros((0, *architecture.space.shape[:2]), np.int64))
         return arrays | {"alive_final": architecture.alive.numpy(), "I_final": final.float().numpy()}

@@ -5,15 +5,14 @@ from typing import Annotated
 
 import torch
 from pydantic import Field
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from eoinas import params, seeds, weights
 from eoinas.checkpoint import Checkpoint
 from eoinas.data.batches import TrainBatches
-from eoinas.data.images import Images
-from eoinas.genotype import Genotype
-from eoinas.models.supernet import SupernetCIFAR, derived_path
+from eoinas.data.images import Images, SplitParams, mixed
+from eoinas.spaces import registry
 from eoinas.train import search
 from eoinas.train.predict import predict
 
@@ -29,24 +28,26 @@ class SearchCifarParams(search.SearchParams):
     cutout: Annotated[int, Field(ge=0, le=32)]
     channels_last: bool
     cpu_threads: Annotated[int, Field(ge=0)]
-    checkpoint_minutes: params.PositiveFloat
 
 
-def build(settings: SearchCifarParams, classes: int) -> SupernetCIFAR:
+class SearchStage(params.Section):
+    """What a stage of searches with one variant does."""
+
+    seeds: list[int]
+    split: SplitParams
+    search: SearchCifarParams
+
+
+def build(settings: SearchCifarParams, classes: int) -> nn.Module:
     """The supernet on the CPU, its weights drawn from torch's global generator."""
-    return SupernetCIFAR(settings.C, settings.layers, classes, settings.pool_bn)
+    space = registry.space(settings.space, settings.operations)
+    return space.supernet(settings.C, settings.layers, classes, settings.pool_bn)
 
 
 def run(
-    images: Images,
-    settings: SearchCifarParams,
-    variant: search.Variant,
-    weight: float,
-    seed: int,
-    title: str,
-    checkpoint: Checkpoint,
-) -> tuple[SupernetCIFAR, search.Result]:
-    """Search with one variant and one seed; the arguments are those of ``search.search``."""
+    images: Images, settings: SearchCifarParams, seed: int, title: str, checkpoint: Checkpoint
+) -> tuple[nn.Module, search.Result]:
+    """Search with one seed; the arguments are those of ``search.search``."""
     torch.manual_seed(seeds.seed_of(seed, "init"))
     network = build(settings, len(images.data.classes))
     layout = torch.channels_last if settings.channels_last else torch.contiguous_format
@@ -71,21 +72,28 @@ def run(
         lambda inputs, path: network(inputs.contiguous(memory_format=layout), path),
         network,
         half(images.train, "search train"),
-        half(images.test, "search valid"),
-        F.cross_entropy,
-        lambda logits, targets: (logits.argmax(1) == targets).float().mean(),
+        half(images.scored, "search valid"),
+        loss_and_accuracy,
     )
-    return network, search.search(task, settings, variant, weight, seed, title, checkpoint)
+    return network, search.search(task, network.space, settings, seed, title, checkpoint)
 
 
-def score(genotype: Genotype, path: Path | str, images: Images, settings: SearchCifarParams, batch_size: int) -> float:
+def loss_and_accuracy(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean cross entropy of a batch, and the A of eq. (8): the fraction of its images that are right."""
+    return F.cross_entropy(logits, targets), (logits.detach().argmax(1) == targets).float().mean()
+
+
+def score(cell: object, path: Path | str, images: Images, settings: SearchCifarParams, batch_size: int, seed: int) -> float:
     """Accuracy on the alpha half of the derived cell with the supernet's own weights (choice A12), a fraction.
+
+    Batch normalisation takes the statistics of a batch, so the images come in a seeded random order: where they lie class by
+    class, a batch of one class would have lost what tells it from the others.
 
     Raises:
         InputError: the weights are missing, damaged or of another supernet.
     """
     network = build(settings, len(images.data.classes)).to(images.images.device)
     weights.load(network, path)
-    route = derived_path(genotype)
-    predictions, _ = predict(lambda inputs: network(inputs, route), network, images, batch_size)
-    return (predictions == images.labels.cpu()[images.test]).double().mean().item()
+    route, shuffled = network.space.path(cell), mixed(images, seeds.generator(seed, "score"))
+    predictions, _ = predict(lambda inputs: network(inputs, route), network, shuffled, batch_size)
+    return (predictions == images.labels.cpu()[shuffled.scored]).double().mean().item()

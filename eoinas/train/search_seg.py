@@ -14,6 +14,7 @@ from eoinas.data.cityscapes_labels import CLASSES
 from eoinas.data.file_batches import FileBatches
 from eoinas.models.seg_cells import Cells
 from eoinas.models.seg_supernet import SupernetSegmentation
+from eoinas.spaces import registry
 from eoinas.train import pixel_loss, search
 
 
@@ -27,21 +28,23 @@ class SegSearchParams(search.SearchParams):
     crops: crops.CropParams
     halves_seed: Annotated[int, Field(ge=0)]
     seed: Annotated[int, Field(ge=0)]
-    workers: Annotated[int, Field(ge=0)]
     channels_last: bool
     cpu_threads: Annotated[int, Field(ge=0)]
-    checkpoint_minutes: params.PositiveFloat
 
 
 def build(settings: SegSearchParams) -> SupernetSegmentation:
     """The supernet on the CPU, its weights drawn from torch's global generator."""
-    return SupernetSegmentation(settings.C, settings.cells, settings.aspp_rates, len(CLASSES), settings.pool_bn)
+    space = registry.space(settings.space, settings.operations)
+    return SupernetSegmentation(space, settings.C, settings.cells, settings.aspp_rates, len(CLASSES), settings.pool_bn)
 
 
 def run(
-    scenes: Scenes, settings: SegSearchParams, weight: float, device: torch.device, title: str, checkpoint: Checkpoint
+    scenes: Scenes, settings: SegSearchParams, device: torch.device, workers: int, title: str, checkpoint: Checkpoint
 ) -> tuple[SupernetSegmentation, search.Result]:
-    """Search with the full method (choice D37); ``weight``, ``title`` and ``checkpoint`` are those of ``search.search``.
+    """Search; ``title`` and ``checkpoint`` are those of ``search.search``.
+
+    Args:
+        workers: processes that read pictures, for each half.
 
     Raises:
         InputError: a picture cannot be read, or a loss is not a number.
@@ -55,26 +58,19 @@ def run(
         dataset = crops.Crops(scenes.root, half, settings.crops, scenes.cache)
         # As many samples an epoch of both halves, which may differ by a picture, so that the readers never start anew.
         count = len(alpha_half)
-        return FileBatches(dataset, settings.batch_size, settings.seed, purpose, settings.workers, device, count=count)
+        return FileBatches(dataset, settings.batch_size, settings.seed, purpose, workers, device, count=count)
 
     task = search.Task(
         lambda inputs, path: network(inputs.contiguous(memory_format=layout), path),
         network,
         batches(weight_half, "segmentation train"),
         batches(alpha_half, "segmentation valid"),
-        loss,
-        score,
+        loss_and_accuracy,
     )
-    return network, search.search(task, settings, search.VARIANTS["eoinas"], weight, settings.seed, title, checkpoint)
+    return network, search.search(task, network.space, settings, settings.seed, title, checkpoint)
 
 
-def loss(logits: Tensor, targets: Tensor) -> Tensor:
-    """Mean cross entropy over the pixels that count."""
-    total, count, _ = pixel_loss.cross_entropy(logits, targets)
-    return pixel_loss.mean(total, count)
-
-
-def score(logits: Tensor, targets: Tensor) -> Tensor:
-    """The accuracy A of eq. (8) for a batch of scenes: the fraction of pixels that are right."""
-    _, count, correct = pixel_loss.cross_entropy(logits, targets)
-    return pixel_loss.mean(correct, count)
+def loss_and_accuracy(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean cross entropy over the pixels that count, and the A of eq. (8) for a batch of scenes: the fraction of them that are right."""
+    total, count, correct = pixel_loss.cross_entropy(logits, targets)
+    return pixel_loss.mean(total, count), pixel_loss.mean(correct, count)

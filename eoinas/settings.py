@@ -1,0 +1,322 @@
+"""What params.yaml means: every consumer's parameters, resolved and checked, a file each.
+
+A scale takes from ``paper`` what it does not say itself, mappings key by key. A block takes from the one that ``FROM`` names what
+it does not say at any scale. The search takes ``method``, then its own block, then what the variant sets. Labels and colours are in
+the file for reports alone, ``machine`` is in none.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, NamedTuple
+
+from pydantic import Field, field_validator
+
+from eoinas import params, plan
+from eoinas.data.cityscapes import CityscapesDataParams
+from eoinas.data.imagenet import ImagenetDataParams
+from eoinas.data.images import SplitParams
+from eoinas.data.prepare import DataParams
+from eoinas.entries import EntriesStage, Entry, SegEntriesStage
+from eoinas.errors import InputError
+from eoinas.metrics.complexity import Sizes
+from eoinas.models import ops
+from eoinas.models.segmentation import SegNetworkParams
+from eoinas.params import BASE, NAME, Layer, Section
+from eoinas.selection import SelectStage
+from eoinas.spaces import registry
+from eoinas.train.candidates import DeriveParams, DeriveStage, RandomStage
+from eoinas.train.classify import RetrainParams, RetrainSeedsStage, RetrainStage
+from eoinas.train.imagenet import ImagenetParams, PretrainStage, RecipeParams
+from eoinas.train.search_cifar import SearchCifarParams, SearchStage
+from eoinas.train.search_seg import SegSearchParams
+from eoinas.train.segment import SegTrainParams, SegTrainStage
+from eoinas.train.standalone import StandaloneParams
+
+FROM = {"standalone": "retrain", "derive.short": "retrain", "seg_pretrain": "imagenet"}
+# Blocks of a scale: those that have a consumer of their own, `repeats`, and `datasets`, which is checked set by set.
+BLOCKS = (
+    *("repeats", "datasets", "split", "search", "derive", "retrain", "standalone", "imagenet_data", "imagenet"),
+    *("cityscapes_data", "seg_search", "seg_network", "seg_pretrain", "seg_train"),
+)
+RANDOM = "random"  # what random search is called where variants are
+
+
+class Shown(Section):
+    """An operation as figures show it."""
+
+    label: str
+    colour: Annotated[str, Field(pattern=r"^#[0-9a-f]{6}$")]
+
+
+class Top(Section):
+    """The top level of params.yaml, scales left out."""
+
+    lambda_: params.NonNegative = Field(alias="lambda")
+    scale: str
+    search_on: str
+    main_variant: str
+    plain_variant: str
+    search_seeds: Annotated[list, Field(min_length=1)]
+    retrain_runs: Annotated[list, Field(min_length=1)]
+    variants: Annotated[dict[Annotated[str, Field(pattern=NAME)], dict], Field(min_length=1)]
+    operations: Annotated[dict[str, Shown], Field(min_length=2)]
+    datasets: Annotated[dict[Annotated[str, Field(pattern=NAME)], dict], Field(min_length=1)]
+    entries: Annotated[dict[str, Entry], Field(min_length=1)]
+    imagenet_entries: Annotated[dict[Annotated[str, Field(pattern=NAME)], Entry], Field(min_length=1)]
+    cityscapes_entries: Annotated[dict[Annotated[str, Field(pattern=NAME)], Entry], Field(min_length=1)]
+    method: dict
+    machine: dict
+
+    @field_validator("search_seeds", "retrain_runs")
+    @classmethod
+    def _numbers_are_distinct(cls, groups: list) -> list:
+        try:
+            found = [number for group in groups for number in params.numbers(group)]
+        except InputError as error:
+            raise ValueError(str(error)) from None
+        if len(set(found)) < len(found):
+            raise ValueError("no number may come twice")
+        return groups
+
+
+class Repeats(Section):
+    """How often a scale does what is random."""
+
+    searches: params.Positive  # seeds of each variant
+    retrainings: params.Positive  # training runs of each entry
+    per_seed: params.Positive  # training runs of every seed's cell
+    per_seed_cutout: Annotated[int, Field(ge=0, le=32)]
+
+
+def scales(values: Mapping[str, Any]) -> list[str]:
+    """The scales of params.yaml: top-level blocks that hold nothing but blocks of a scale, BASE among them."""
+    known = {field.alias or name for name, field in Top.model_fields.items()}
+    return [name for name, value in values.items() if name not in known and isinstance(value, dict)]
+
+
+def top(values: Mapping[str, Any]) -> Top:
+    """The top level, checked in itself and against the rest.
+
+    Raises:
+        InputError: a key is unknown or missing, a value is out of range, or a name means nothing.
+    """
+    found = params.build(Top, [Layer("", {key: value for key, value in values.items() if key not in scales(values)})])
+    names = (("scale", scales(values)), ("search_on", found.datasets), ("main_variant", found.variants))
+    for key, known in (*names, ("plain_variant", found.variants)):
+        _one_of(key, getattr(found, key), known)
+    if RANDOM in found.variants:
+        raise InputError(f"{params.FILE}: variants.{RANDOM}: that name is random search's; choose another")
+    if found.variants[found.plain_variant].get("slimming") is not False:
+        raise InputError(f"{params.FILE}: plain_variant: '{found.plain_variant}' prunes, and Figs. 1 and 4 need one that does not")
+    for key in found.entries:
+        data, _, name = key.partition("-")
+        _one_of(f"entries.{key}: the data set", data, found.datasets)
+        if not name.replace("_", "a").isalnum():
+            raise InputError(f"{params.FILE}: entries.{key}: must be DATASET-NAME, of letters, digits and underscores")
+    return found
+
+
+def _one_of(key: str, value: str, known: object) -> None:
+    if value not in known:
+        raise InputError(f"{params.FILE}: {key} '{value}' is unknown; one of {', '.join(known)}")
+
+
+class Resolver(NamedTuple):
+    """One scale of params.yaml."""
+
+    values: Mapping[str, Any]
+    scale: str
+    top: Top
+
+    def layers(self, block: str) -> list[Layer]:
+        """What params.yaml says of a block, such as "retrain" or "derive.short", the weakest first."""
+        inherited = self.layers(FROM[block]) if block in FROM else []
+        own = []
+        for scale in dict.fromkeys((BASE, self.scale)):
+            value: Any = self.values[scale]
+            for key in block.split("."):
+                value = value.get(key, {}) if isinstance(value, dict) else value
+            own.append(Layer(f"{scale}.{block}", {} if value is None else value))
+        return inherited + own
+
+    def section(self, section: type[params.T], block: str, *more: Layer) -> params.T:
+        """A block as its consumer's section; of what it takes from another block the consumer's keys alone."""
+        known = {field.alias or name for name, field in section.model_fields.items()}
+        layers = self.layers(block)
+        own = len(dict.fromkeys((BASE, self.scale)))
+        inherited = [Layer(where, {k: v for k, v in values.items() if k in known}) for where, values in layers[:-own]]
+        return params.build(section, [*inherited, *layers[-own:], *more])
+
+    def search(self, section: type[params.T], block: str, variant: str) -> params.T:
+        """A search's parameters with a variant."""
+        given = {key: value for key, value in self.top.variants[variant].items() if key != "label"}
+        weight = None if given.get("indicator") == "beta" else self.top.lambda_
+        where = f"variants.{variant}"
+        above = [Layer("", {"operations": list(self.top.operations), "lambda": weight}), Layer("method", self.top.method)]
+        return params.build(section, [*above, *self.layers(block), Layer(where, given)])
+
+    @property
+    def repeats(self) -> Repeats:
+        return self.section(Repeats, "repeats")
+
+    @property
+    def searches(self) -> list[tuple[str, int]]:
+        """Item and seed of every search of a variant."""
+        found = list(params.of_item(self.top.search_seeds, self.repeats.searches))
+        return _complete(found, self.repeats.searches, "search_seeds", "repeats.searches")
+
+    @property
+    def runs(self) -> list[tuple[str, int]]:
+        """Item and number of every training run of an entry."""
+        found = list(params.of_item(self.top.retrain_runs, self.repeats.retrainings))
+        return _complete(found, self.repeats.retrainings, "retrain_runs", "repeats.retrainings")
+
+    @property
+    def derive(self) -> DeriveParams:
+        short = self.section(RetrainParams, "derive.short")
+        return self.section(DeriveParams, "derive", Layer("", {"short": short}))
+
+
+def _complete(found: list[tuple[str, int]], count: int, key: str, needed: str) -> list[tuple[str, int]]:
+    if lacking := sorted(set(range(count)) - {number for _, number in found}):
+        raise InputError(f"{params.FILE}: {key}: no item has number {lacking[0]}, and {needed} is {count}; add it or lower that")
+    return found
+
+
+def resolve(values: Mapping[str, Any], scale: str) -> dict[str, Section]:
+    """Every file that the stage `settings` writes for a scale, by its name below ``results/SCALE/settings``.
+
+    Raises:
+        InputError: params.yaml has a mistake, at this scale or at the top level.
+    """
+    checked = top(values)
+    params.choice(scale, scales(values), "scale")
+    for name in dict.fromkeys((BASE, scale)):
+        for block in values.get(name, {}):
+            _one_of(f"{name}: the block", block, BLOCKS)
+    if BASE not in values:
+        raise InputError(f"{params.FILE}: the scale {BASE}, from which all others take what they do not say, is missing")
+    resolver = Resolver(values, scale, checked)
+    found = dict(part for make in (_data, _searches, _trainings, _transfer, _segmentation) for part in make(resolver))
+    for stage in ("search", "imagenet"):  # that the block is well-formed; no file depends on it
+        params.machine(scale, stage)
+    return {**found, "report": _plan(resolver)}
+
+
+Files = Iterator[tuple[str, Section]]
+
+
+def _data(r: Resolver) -> Files:
+    for name in r.top.datasets:
+        above = Layer(f"datasets.{name}", {key: value for key, value in r.top.datasets[name].items() if key != "title"})
+        yield f"data/{name}", params.build(DataParams, [above, *r.layers(f"datasets.{name}")])
+    yield "imagenet_data", r.section(ImagenetDataParams, "imagenet_data")
+    yield "cityscapes_data", r.section(CityscapesDataParams, "cityscapes_data")
+
+
+def _searches(r: Resolver) -> Files:
+    split, derive = r.section(SplitParams, "split"), r.derive
+    for variant in r.top.variants:
+        search = r.search(SearchCifarParams, "search", variant)
+        registry.space(search.space, search.operations)
+        for item in map(str, r.top.search_seeds):
+            seeds = [seed for group, seed in r.searches if group == item]
+            yield f"search/{variant}/{item}", SearchStage(seeds=seeds, split=split, search=search)
+        yield f"derive/{variant}", DeriveStage(searches=r.searches, split=split, search=search, derive=derive)
+    main = r.search(SearchCifarParams, "search", r.top.main_variant)
+    seeds = [seed for _, seed in r.searches]
+    space = {"space": main.space, "operations": main.operations}
+    yield f"derive/{RANDOM}", RandomStage(seeds=seeds, **space, split=split, derive=derive)
+    yield "select", SelectStage(seeds=seeds, **space)
+
+
+def _trainings(r: Resolver) -> Files:
+    retrain = r.section(RetrainParams, "retrain")
+    for item in map(str, r.top.retrain_runs):
+        runs = [run for group, run in r.runs if group == item]
+        yield f"retrain/{item}", RetrainStage(runs=runs, retrain=retrain)
+    for candidate in (*r.top.variants, RANDOM):
+        for item in map(str, r.top.search_seeds):
+            seeds = [seed for group, seed in r.searches if group == item]
+            served = _served_by(r, candidate) is not None
+            what = {"runs": list(range(r.repeats.per_seed)), "cutout": r.repeats.per_seed_cutout, "selected_is_served": served}
+            yield f"retrain_seeds/{candidate}/{item}", RetrainSeedsStage(seeds=seeds, retrain=retrain, **what)
+    yield "standalone", r.section(StandaloneParams, "standalone")
+    yield (
+        "entries",
+        EntriesStage(entries=r.top.entries, imagenet=r.top.imagenet_entries, searched=[*r.top.variants, RANDOM]),
+    )
+
+
+def _served_by(r: Resolver, candidate: str) -> str | None:
+    """The entry whose first runs serve for the selected seed's cell: of the same cell, data set and cutout, with as many runs."""
+    if r.repeats.retrainings < r.repeats.per_seed:
+        return None
+    for key, entry in r.top.entries.items():
+        data, _, name = key.partition("-")
+        if data == r.top.search_on and entry.genotype == candidate and entry.cutout == r.repeats.per_seed_cutout:
+            return name
+    return None
+
+
+def _transfer(r: Resolver) -> Files:
+    imagenet, retrain = r.section(ImagenetParams, "imagenet"), r.section(RetrainParams, "retrain")
+    yield "imagenet", imagenet
+    sizes = {"C": imagenet.C, "layers": imagenet.layers, "image_size": imagenet.image_size}
+    yield "complexity", Sizes(retrain={"C": retrain.C, "layers": retrain.layers}, imagenet=sizes)
+
+
+def _segmentation(r: Resolver) -> Files:
+    given = params.merged(r.layers("seg_search")).get("variant")
+    _one_of("seg_search.variant", str(given), r.top.variants)
+    search = r.search(SegSearchParams, "seg_search", given)
+    registry.space(search.space, search.operations)
+    yield "seg_search", search
+    space = {"space": search.space, "operations": search.operations}
+    yield "seg_entries", SegEntriesStage(entries=r.top.cityscapes_entries, edge_rank=r.derive.edge_rank, **space)
+    network = r.section(SegNetworkParams, "seg_network")
+    yield "seg_pretrain", PretrainStage(network=network, recipe=r.section(RecipeParams, "seg_pretrain"))
+    yield "seg_train", SegTrainStage(network=network, train=r.section(SegTrainParams, "seg_train"))
+
+
+def _plan(r: Resolver) -> plan.Plan:
+    main = r.search(SearchCifarParams, "search", r.top.main_variant)
+    space = registry.space(main.space, main.operations)
+    operations = {
+        name: plan.Operation(label=shown.label, colour=shown.colour, weights=ops.OPERATIONS[name].weights)
+        for name, shown in r.top.operations.items()
+    }
+    variants = {}
+    for name, given in r.top.variants.items():
+        if not isinstance(label := given.get("label"), str):
+            raise InputError(f"{params.FILE}: variants.{name}.label: must be the name of the variant in tables and figures")
+        found = r.search(SearchCifarParams, "search", name)
+        variants[name] = plan.Variant(label=label, slimming=found.slimming, indicator=found.indicator)
+    titles = {}
+    for name, given in r.top.datasets.items():
+        if not isinstance(title := given.get("title"), str):
+            raise InputError(f"{params.FILE}: datasets.{name}.title: must be the name of the data set in tables and figures")
+        titles[name] = plan.DataSet(title=title)
+    entries: dict[str, dict[str, plan.Entry]] = {name: {} for name in titles}
+    for key, entry in r.top.entries.items():
+        data, _, name = key.partition("-")
+        entries[data][name] = plan.Entry(**entry.model_dump())
+    served = {candidate: _served_by(r, candidate) for candidate in (*variants, RANDOM)}
+    repeats = r.repeats
+    return plan.Plan(
+        **{"lambda": r.top.lambda_},
+        space=plan.Space(cells=list(space.cells), edges=[list(edge) for edge in space.edges], operations=operations),
+        searched_on=r.top.search_on,
+        datasets=titles,
+        variants=variants,
+        main=r.top.main_variant,
+        plain=r.top.plain_variant,
+        seg_variant=params.merged(r.layers("seg_search"))["variant"],
+        searches=r.searches,
+        runs=r.runs,
+        per_seed=plan.PerSeed(runs=repeats.per_seed, cutout=repeats.per_seed_cutout, served_by=served),
+        standalone_operations=list(operations),
+        standalone_runs=r.section(StandaloneParams, "standalone").runs,
+        entries=entries,
+        imagenet={name: plan.Entry(**entry.model_dump()) for name, entry in r.top.imagenet_entries.items()},
+        cityscapes={name: plan.Entry(**entry.model_dump()) for name, entry in r.top.cityscapes_entries.items()},
+    )
