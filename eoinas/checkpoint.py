@@ -5,6 +5,7 @@ files and code, so a state is never taken up by another computation. A file is t
 """
 
 import copy
+import errno
 import fcntl
 import hashlib
 import io
@@ -21,26 +22,28 @@ from types import TracebackType
 import torch
 from torch import Tensor
 
-from eoinas import command, files
+from eoinas import code, command, files
 from eoinas.errors import InputError
 
 _DIGEST = hashlib.sha256().digest_size
 _DONE = "done"
 TIMING = "timing.json"
+FORMAT = 1  # of a saved state; another number when what a state holds, or how a loop takes it up, has changed
+_FORMAT_KEY = "format"
+_NO_LOCKS = {errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS}
 
 
-def fingerprint(parameters: object, inputs: Iterable[Path | str]) -> str:
-    """Hash of a stage's parameters (JSON values), its input files or folders, its loaded code and torch's version."""
-    code = sorted(
-        module.__file__
-        for name, module in list(sys.modules.items())
-        if name.partition(".")[0] in ("eoinas", "stages", "__main__") and getattr(module, "__file__", None)
-    )
-    parts = [json.dumps(parameters, sort_keys=True), torch.__version__]
+def fingerprint(script: str, parameters: object, inputs: Iterable[Path | str]) -> str:
+    """Hash of a stage's parameters (JSON values), its input files or folders, the code that has an effect, and torch's version.
+
+    Args:
+        script: name of the stage's script.
+    """
+    parts = [json.dumps(parameters, sort_keys=True), torch.__version__, str(FORMAT)]
     for path in map(Path, inputs):
         members = sorted(path.rglob("*")) if path.is_dir() else [path]
         parts += [f"{member.relative_to(path)} {files.sha256(member)}" for member in members if member.is_file()]
-    parts += [files.sha256(path) for path in code]
+    parts += [f"{path} {digest}" for path, digest in code.effective(script).items()]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
@@ -89,6 +92,13 @@ class Checkpoint:
             self._lock.close()
             raise InputError(
                 f"{self._stage}: another process works on this stage ({self._folder}); wait for it or end it"
+            ) from None
+        except OSError as error:
+            self._lock.close()
+            if error.errno not in _NO_LOCKS:
+                raise
+            raise InputError(
+                f"{self._folder}: this file system has no locks ({error.strerror}); make .scratch a link to a folder on a local disk"
             ) from None
         command.wait_for_checkpoint()
         return self
@@ -144,10 +154,13 @@ class Checkpoint:
                 continue
             blob = path.read_bytes()
             if len(blob) > _DIGEST and hashlib.sha256(blob[_DIGEST:]).digest() == blob[:_DIGEST]:
-                print(f"{self._stage}: goes on from {path}", file=sys.stderr)
                 state = torch.load(io.BytesIO(blob[_DIGEST:]), map_location="cpu", weights_only=True)
-                self.last = _place(state, path)
-                return state
+                if state.pop(_FORMAT_KEY, None) == FORMAT:
+                    print(f"{self._stage}: goes on from {path}", file=sys.stderr)
+                    self.last = _place(state, path)
+                    return state
+                print(f"warning: {path}: a state of another format is left out", file=sys.stderr)
+                continue
             damaged = path.with_suffix(".damaged")
             path.replace(damaged)
             print(f"warning: {damaged}: damaged state set aside", file=sys.stderr)
@@ -163,7 +176,7 @@ class Checkpoint:
         if not command.stopping() and time.monotonic() - self._saved < self._seconds:
             return
         payload, content = io.BytesIO(), state()
-        torch.save(content, payload)
+        torch.save({**content, _FORMAT_KEY: FORMAT}, payload)
         blob = payload.getvalue()
         files.write_bytes(self._folder / "next.pt", hashlib.sha256(blob).digest() + blob)
         if self._newest.exists():

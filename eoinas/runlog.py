@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 import time
 from pathlib import Path
 
@@ -47,6 +48,10 @@ class RunLog:
     def close(self) -> None:
         """Nothing more will come."""
         self._progress.close(self.seconds)
+
+    def cost(self, device: str) -> dict[str, float | str]:
+        """Wall time in days, rounded down to a hundredth so that the time of a short stage decides no byte, and the device."""
+        return {"days": math.floor(self.seconds / 864) / 100, "device": device}
 
     def write(self, path: Path) -> None:
         """Write the history as CSV; a value that an epoch does not have is an empty field."""

@@ -3,8 +3,14 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from eoinas import formats
+from eoinas import formats, params
 from eoinas.errors import InputError
+
+
+class SelectStage(params.Section):
+    """What the stage does that selects."""
+
+    seeds: list[int]
 
 
 def select(folders: Mapping[int, str]) -> dict:

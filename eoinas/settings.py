@@ -226,7 +226,7 @@ def _searches(r: Resolver) -> Files:
     seeds = [seed for _, seed in r.searches]
     space = {"space": main.space, "operations": main.operations}
     yield f"derive/{RANDOM}", RandomStage(seeds=seeds, **space, split=split, derive=derive)
-    yield "select", SelectStage(seeds=seeds, **space)
+    yield "select", SelectStage(seeds=seeds)
 
 
 def _trainings(r: Resolver) -> Files:
@@ -261,8 +261,8 @@ def _served_by(r: Resolver, candidate: str) -> str | None:
 def _transfer(r: Resolver) -> Files:
     imagenet, retrain = r.section(ImagenetParams, "imagenet"), r.section(RetrainParams, "retrain")
     yield "imagenet", imagenet
-    sizes = {"C": imagenet.C, "layers": imagenet.layers, "image_size": imagenet.image_size}
-    yield "complexity", Sizes(retrain={"C": retrain.C, "layers": retrain.layers}, imagenet=sizes)
+    size = {"C": imagenet.C, "layers": imagenet.layers, "image_size": imagenet.image_size}
+    yield "complexity", params.build(Sizes, [Layer("", {"retrain": {"C": retrain.C, "layers": retrain.layers}, "imagenet": size})])
 
 
 def _segmentation(r: Resolver) -> Files:

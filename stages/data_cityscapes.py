@@ -5,7 +5,7 @@ from eoinas.data import cityscapes, cityscapes_check
 
 
 def main(scale: str) -> None:
-    settings = params.load(cityscapes.CityscapesDataParams, scale, "cityscapes_data")
+    settings = params.read_settings(cityscapes.CityscapesDataParams, scale, "cityscapes_data")
     cityscapes_check.prepare(settings, cityscapes.PREPARED.format(scale=scale))
 
 

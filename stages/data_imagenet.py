@@ -6,7 +6,7 @@ from eoinas.data.imagenet import ImagenetDataParams
 
 
 def main(scale: str) -> None:
-    imagenet_prepare.prepare(f"data/prepared/{scale}/imagenet", params.load(ImagenetDataParams, scale, "imagenet_data"))
+    imagenet_prepare.prepare(f"data/prepared/{scale}/imagenet", params.read_settings(ImagenetDataParams, scale, "imagenet_data"))
 
 
 if __name__ == "__main__":

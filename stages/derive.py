@@ -1,38 +1,42 @@
-"""The cells of a variant's finished searches and their scores on the alpha half. Usage: python -m stages.derive SCALE VARIANT"""
+"""The cells of a variant's searches and their scores on the alpha half. Usage: python -m stages.derive SCALE DATA VARIANT"""
 
 from functools import partial
 from pathlib import Path
 
-from eoinas import checkpoint, command, devices, formats, genotype, params
+from eoinas import checkpoint, command, devices, formats, params
 from eoinas.data import imageset
-from eoinas.data.images import SplitParams, halves
-from eoinas.train import candidates, search, search_cifar
+from eoinas.data.images import halves
+from eoinas.spaces import registry
+from eoinas.train import candidates, search_cifar
 
 
-def main(scale: str, variant: str) -> None:
-    name = f"{scale}/derive/{params.choice(variant, search.VARIANTS, 'variant')}"
-    settings = params.load(candidates.DeriveParams, scale, "derive")
-    network = params.load(search_cifar.SearchCifarParams, scale, "search")
-    split = params.load(SplitParams, scale, "split")
-    source = f"data/prepared/{scale}/cifar10"
-    finished = {seed: f"results/{scale}/search/{variant}/{group}/{seed}" for group, seed in params.top().searches}
-    cells = {seed: candidates.derive_cell(f"{folder}/trace.npz", settings.edge_rank) for seed, folder in finished.items()}
-    device = devices.device(settings.short.cpu_threads)
-    images = halves(imageset.load(source), split, device)
+def main(scale: str, data: str, variant: str) -> None:
+    name = f"derive/{variant}"
+    settings = params.read_settings(candidates.DeriveStage, scale, name)
+    how, network = settings.derive, settings.search
+    source = f"data/prepared/{scale}/images/{data}"
+    finished = {seed: f"results/{scale}/search/{variant}/{item}/{seed}" for item, seed in settings.searches}
+    space = registry.space(network.space, network.operations)
+    cells = {
+        seed: candidates.derive_cell(space, f"{folder}/trace.npz", how.edge_rank) for seed, folder in finished.items()
+    }
+    device = devices.device(how.short.cpu_threads)
+    images = halves(imageset.load(source), settings.split, device)
 
     def score(seed: int, states: checkpoint.Checkpoint, folder: Path) -> None:
-        if settings.by == "supernet":
+        if how.by == "supernet":
             path = f"{finished[seed]}/supernet.safetensors"
-            accuracy = search_cifar.score(cells[seed], path, images, network, settings.eval_batch_size)
+            accuracy = search_cifar.score(cells[seed], path, images, network, how.eval_batch_size, seed)
         else:
-            accuracy = candidates.score_by_retraining(cells[seed], images, settings, seed, f"{name}/{seed}", states)
-        genotype.save(folder / "genotype.json", cells[seed])
-        formats.write_json(folder / "score.json", {"accuracy": accuracy, "by": settings.by, "images": len(images.scored)})
+            title = f"{scale}/{name}/{seed}"
+            accuracy = candidates.score_by_retraining(cells[seed], images, how, seed, f"short/{variant}", title, states)
+        formats.write_json(folder / "genotype.json", space.plain(cells[seed]))
+        formats.write_json(folder / "score.json", {"accuracy": accuracy, "by": how.by, "images": len(images.scored)})
 
-    what = [settings.model_dump(), split.model_dump(), network.model_dump(), str(device)]
-    key = checkpoint.fingerprint(what, [source, *finished.values()])
-    with checkpoint.Checkpoint(name.replace("/", "-"), key, settings.short.checkpoint_minutes) as states:
-        states.parts(f"results/{name}", {str(seed): partial(score, seed) for seed in cells})
+    key = checkpoint.fingerprint("derive", [settings.plain(), str(device)], [source, *finished.values()])
+    minutes = params.machine(scale, "derive").checkpoint_minutes
+    with checkpoint.Checkpoint(f"{scale}/{name}".replace("/", "-"), key, minutes) as states:
+        states.parts(f"results/{scale}/{name}", {str(seed): partial(score, seed) for seed in cells})
 
 
 if __name__ == "__main__":

@@ -4,13 +4,14 @@ from eoinas import command, entries, files, formats, params
 
 
 def main(scale: str) -> None:
-    searched = {name: f"results/{scale}/genotypes/{name}.json" for name in entries.SEARCHED}
-    found = params.top().entries
+    settings = params.read_settings(entries.EntriesStage, scale, "entries")
+    searched = {name: f"results/{scale}/genotypes/{name}.json" for name in settings.searched}
     with files.replacing_folder(f"results/{scale}/entries") as folder:
-        for data, networks in {**found.cifar, "imagenet": found.imagenet}.items():
-            for name, entry in networks.items():
-                resolved = entries.resolve(f"entries.{data}.{name}", entry, searched)
-                formats.write_json(folder / data / f"{name}.json", resolved)
+        for name, entry in settings.entries.items():
+            formats.write_json(folder / f"{name}.json", entries.resolve(f"entries.{name}", entry, searched))
+        for name, entry in settings.imagenet.items():
+            resolved = entries.resolve(f"imagenet_entries.{name}", entry, searched)
+            formats.write_json(folder / "imagenet" / f"{name}.json", resolved)
 
 
 if __name__ == "__main__":

@@ -9,21 +9,20 @@ from eoinas.train import imagenet
 
 
 def main(scale: str, entry: str) -> None:
-    name = f"{scale}/imagenet/{entry}"
-    settings = params.load(imagenet.ImagenetParams, scale, "imagenet")
+    name, source = f"{scale}/imagenet/{entry}", f"data/prepared/{scale}/imagenet"
+    settings, machine = params.read_settings(imagenet.ImagenetParams, scale, "imagenet"), params.machine(scale, "imagenet")
     cell, _ = entries.load(f"results/{scale}/entries/imagenet/{entry}.json")
     group = ranks.join()
-    data = imagenet_data.load(scale)
+    # Where the images lie is no dependency: the manifest is.
+    data = imagenet_data.load(source, params.read_settings(imagenet_data.ImagenetDataParams, scale, "imagenet_data"))
     device = devices.device(settings.cpu_threads)
     if group.local_rank == 0:
         imagenet_data.check_files(data)
-
-    # How many processes read images makes no difference to what is computed.
-    what = [settings.model_dump(exclude={"workers"}), genotype.plain(cell), str(device)]
-    key = checkpoint.fingerprint(what, [f"data/prepared/{scale}/imagenet"])
-    with ranks.SharedCheckpoint(group, name.replace("/", "-"), key, settings.checkpoint_minutes) as states:
-        network = imagenet.build(cell, settings, len(data.classes)).to(device)
-        log = imagenet.train(network, settings, data, group, name, states, settings.auxiliary_weight)
+    key = checkpoint.fingerprint("imagenet", [settings.plain(), genotype.plain(cell), entry, str(device)], [source])
+    with ranks.SharedCheckpoint(group, name.replace("/", "-"), key, machine.checkpoint_minutes) as states:
+        network = imagenet.build(cell, settings, len(data.classes), entry).to(device)
+        weight = settings.auxiliary_weight
+        log = imagenet.train(network, settings, data, group, entry, name, states, weight, workers=machine.workers)
         if group.rank == 0:
             with files.replacing_folder(f"results/{name}") as folder:
                 weights.save(network, folder / "weights.safetensors")

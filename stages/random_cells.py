@@ -1,31 +1,32 @@
-"""Cells drawn at random, each scored by a short retraining: random search. Usage: python -m stages.random_cells SCALE"""
+"""Cells drawn at random, each scored by a short retraining: random search. Usage: python -m stages.random_cells SCALE DATA"""
 
 from functools import partial
 from pathlib import Path
 
-from eoinas import checkpoint, command, devices, formats, genotype, params, seeds
+from eoinas import checkpoint, command, devices, formats, params, seeds
 from eoinas.data import imageset
-from eoinas.data.images import SplitParams, halves
-from eoinas.nas import derive
+from eoinas.data.images import halves
+from eoinas.spaces import registry
 from eoinas.train import candidates
 
 
-def main(scale: str) -> None:
-    name, source = f"{scale}/derive/random", f"data/prepared/{scale}/cifar10"
-    settings = params.load(candidates.DeriveParams, scale, "derive")
-    split = params.load(SplitParams, scale, "split")
-    device = devices.device(settings.short.cpu_threads)
-    images = halves(imageset.load(source), split, device)
+def main(scale: str, data: str) -> None:
+    name, source = "derive/random", f"data/prepared/{scale}/images/{data}"
+    settings = params.read_settings(candidates.RandomStage, scale, name)
+    space = registry.space(settings.space, settings.operations)
+    device = devices.device(settings.derive.short.cpu_threads)
+    images = halves(imageset.load(source), settings.split, device)
 
     def score(seed: int, states: checkpoint.Checkpoint, folder: Path) -> None:
-        cell = derive.random(seeds.generator(seed, "random cell"))
-        accuracy = candidates.score_by_retraining(cell, images, settings, seed, f"{name}/{seed}", states)
-        genotype.save(folder / "genotype.json", cell)
+        cell, title = space.random(seeds.generator(seed, "random cell")), f"{scale}/{name}/{seed}"
+        accuracy = candidates.score_by_retraining(cell, images, settings.derive, seed, "short/random", title, states)
+        formats.write_json(folder / "genotype.json", space.plain(cell))
         formats.write_json(folder / "score.json", {"accuracy": accuracy, "by": "retrain", "images": len(images.scored)})
 
-    key = checkpoint.fingerprint([settings.model_dump(), split.model_dump(), str(device)], [source])
-    with checkpoint.Checkpoint(name.replace("/", "-"), key, settings.short.checkpoint_minutes) as states:
-        states.parts(f"results/{name}", {str(seed): partial(score, seed) for seed in params.top().seeds})
+    key = checkpoint.fingerprint("random_cells", [settings.plain(), str(device)], [source])
+    minutes = params.machine(scale, "random_cells").checkpoint_minutes
+    with checkpoint.Checkpoint(f"{scale}/{name}".replace("/", "-"), key, minutes) as states:
+        states.parts(f"results/{scale}/{name}", {str(seed): partial(score, seed) for seed in settings.seeds})
 
 
 if __name__ == "__main__":

@@ -1,33 +1,34 @@
-"""Train one entry's network from scratch, a run or several in turn. Usage: python -m stages.retrain SCALE DATA ENTRY RUNS"""
+"""Train one entry's network from scratch, a run or several in turn. Usage: python -m stages.retrain SCALE ENTRY RUNS
+
+An entry is DATASET-NAME.
+"""
 
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-
-from eoinas import checkpoint, command, devices, entries, formats, genotype, params, weights
+from eoinas import checkpoint, command, devices, entries, genotype, params
 from eoinas.data import imageset
 from eoinas.data.images import standard_split
 from eoinas.train import classify
 
 
-def main(scale: str, data: str, entry: str, runs: str) -> None:
-    name, numbers = f"{scale}/retrain/{data}/{entry}", params.numbers(runs)
-    settings = params.load(classify.RetrainParams, scale, "retrain")
-    cell, cutout = entries.load(f"results/{scale}/entries/{data}/{entry}.json")
-    device, source = devices.device(settings.cpu_threads), f"data/prepared/{scale}/{data}"
+def main(scale: str, entry: str, item: str) -> None:
+    name = f"{scale}/retrain/{entry}/{item}"
+    settings = params.read_settings(classify.RetrainStage, scale, f"retrain/{item}")
+    cell, cutout = entries.load(f"results/{scale}/entries/{entry}.json")
+    device, source = devices.device(settings.retrain.cpu_threads), f"data/prepared/{scale}/images/{entry.partition('-')[0]}"
     images = standard_split(imageset.load(source), device)
 
     def train(run: int, states: checkpoint.Checkpoint, folder: Path) -> None:
-        result = classify.train(cell, images, settings, cutout, run, f"{name}/{run}", states)
-        weights.save(result.network, folder / "weights.safetensors")
-        result.log.write(folder / "history.csv")
-        formats.write_array(folder / "predictions.npy", result.predictions.numpy().astype(np.int16))
-        formats.write_json(folder / "result.json", classify.summary(result, images, imageset.source(source)))
+        title = f"{scale}/retrain/{entry}/{run}"
+        result = classify.train(cell, images, settings.retrain, cutout, run, entry, title, states)
+        classify.save(result, images, imageset.source(source), folder)
 
-    key = checkpoint.fingerprint([settings.model_dump(), genotype.plain(cell), cutout, str(device)], [source])
-    with checkpoint.Checkpoint(f"{name}/{runs}".replace("/", "-"), key, settings.checkpoint_minutes) as states:
-        states.parts(f"results/{name}/{runs}", {str(run): partial(train, run) for run in numbers})
+    what = [settings.plain(), genotype.plain(cell), cutout, entry, str(device)]
+    key = checkpoint.fingerprint("retrain", what, [source])
+    minutes = params.machine(scale, "retrain").checkpoint_minutes
+    with checkpoint.Checkpoint(name.replace("/", "-"), key, minutes) as states:
+        states.parts(f"results/{name}", {str(run): partial(train, run) for run in settings.runs})
 
 
 if __name__ == "__main__":

@@ -7,31 +7,31 @@ import torch
 
 from eoinas import checkpoint, command, devices, entries, files, formats, genotype, params, ranks, seeds, weights
 from eoinas.data import imagenet as imagenet_data
-from eoinas.models.segmentation import PooledClassifier, SegNetworkParams
+from eoinas.models.segmentation import PooledClassifier
 from eoinas.train import imagenet
 
 
 def main(scale: str, entry: str) -> None:
-    name = f"{scale}/seg_pretrain/{entry}"
-    settings = params.load(imagenet.RecipeParams, scale, "seg_pretrain")  # choice D53
-    size = params.load(SegNetworkParams, scale, "seg_network")
+    name, source = f"{scale}/seg_pretrain/{entry}", f"data/prepared/{scale}/imagenet"
+    settings, machine = params.read_settings(imagenet.PretrainStage, scale, "seg_pretrain"), params.machine(scale, "seg_pretrain")
+    recipe, stream = settings.recipe, f"seg_pretrain/{entry}"
     cell, _ = entries.load(f"results/{scale}/seg_entries/{entry}.json")
-    data = imagenet_data.load(scale)
+    # Where the images lie is no dependency: the manifest is.
+    data = imagenet_data.load(source, params.read_settings(imagenet_data.ImagenetDataParams, scale, "imagenet_data"))
     group = ranks.join()
-    device = devices.device(settings.cpu_threads)
+    device = devices.device(recipe.cpu_threads)
     if group.local_rank == 0:
         imagenet_data.check_files(data)
-    what = [settings.model_dump(exclude={"workers"}), size.model_dump(), genotype.plain(cell), str(device)]
-    key = checkpoint.fingerprint(what, [f"data/prepared/{scale}/imagenet"])
-    with ranks.SharedCheckpoint(group, name.replace("/", "-"), key, settings.checkpoint_minutes) as states:
-        torch.manual_seed(seeds.seed_of(settings.seed, "init"))
-        network = PooledClassifier(cell, size, len(data.classes)).to(device)
-        log = imagenet.train(network, settings, data, group, name, states)
+    key = checkpoint.fingerprint("seg_pretrain", [settings.plain(), genotype.plain(cell), stream, str(device)], [source])
+    with ranks.SharedCheckpoint(group, name.replace("/", "-"), key, machine.checkpoint_minutes) as states:
+        torch.manual_seed(seeds.seed_of(recipe.seed, stream, "init"))
+        network = PooledClassifier(cell, settings.network, len(data.classes)).to(device)
+        log = imagenet.train(network, recipe, data, group, stream, name, states, workers=machine.workers)
         if group.rank == 0:
             with files.replacing_folder(f"results/{name}") as folder:
                 weights.save(network, folder / "weights.safetensors")
                 log.write(folder / "history.csv")
-                formats.write_json(folder / "result.json", imagenet.summary(log, settings, data))
+                formats.write_json(folder / "result.json", imagenet.summary(log, recipe, data))
 
 
 if __name__ == "__main__":

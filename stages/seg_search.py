@@ -1,4 +1,4 @@
-"""Search on street scenes: Algorithm 1 with indicator and chain. Usage: python -m stages.seg_search SCALE"""
+"""Search on street scenes: Algorithm 1. Usage: python -m stages.seg_search SCALE"""
 
 import numpy as np
 
@@ -8,22 +8,19 @@ from eoinas.train import search_seg
 
 
 def main(scale: str) -> None:
-    name = f"{scale}/seg_search"
-    settings = params.load(search_seg.SegSearchParams, scale, "seg_search")
-    weight = params.lambda_()
-    device, scenes = devices.device(settings.cpu_threads), cityscapes.load(scale)
-    # How many processes read pictures makes no difference to what is computed.
-    what = [settings.model_dump(exclude={"workers"}), weight, str(device)]
-    key = checkpoint.fingerprint(what, [cityscapes.PREPARED.format(scale=scale)])
-    with checkpoint.Checkpoint(name.replace("/", "-"), key, settings.checkpoint_minutes) as states:
-        network, result = search_seg.run(scenes, settings, weight, device, name, states)
+    name, source = f"{scale}/seg_search", f"data/prepared/{scale}/cityscapes"
+    settings, machine = params.read_settings(search_seg.SegSearchParams, scale, "seg_search"), params.machine(scale, "seg_search")
+    device = devices.device(settings.cpu_threads)
+    # Where the pictures lie is no dependency: the manifest is.
+    scenes = cityscapes.load(source, params.read_settings(cityscapes.CityscapesDataParams, scale, "cityscapes_data"))
+    key = checkpoint.fingerprint("seg_search", [settings.plain(), str(device)], [source])
+    with checkpoint.Checkpoint(name.replace("/", "-"), key, machine.checkpoint_minutes) as states:
+        network, result = search_seg.run(scenes, settings, device, machine.workers, name, states)
         with files.replacing_folder(f"results/{name}") as folder:
             weights.save(network, folder / "supernet.safetensors")
             result.log.write(folder / "history.csv")
             np.savez(folder / "trace.npz", **result.trace)
-        # Rounded to 86 s, so that short searches give the same bytes on every run.
-        cost = {"days": round(result.log.seconds / 86400, 3), "device": devices.device_name()}
-        formats.write_json(f"results/{scale}/timing/seg_search.json", cost)
+        formats.write_json(f"results/{scale}/timing/seg_search.json", result.log.cost(devices.device_name()))
 
 
 if __name__ == "__main__":

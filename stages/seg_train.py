@@ -2,23 +2,25 @@
 
 from eoinas import checkpoint, command, devices, entries, files, genotype, params, ranks, weights
 from eoinas.data import cityscapes
-from eoinas.models.segmentation import SegNetworkParams
 from eoinas.train import segment
 
 
 def main(scale: str, entry: str, init: str) -> None:
     name = f"{scale}/seg_train/{entry}/{params.choice(init, segment.INITS, 'init')}"
-    settings = params.load(segment.SegTrainParams, scale, "seg_train")
-    size = params.load(SegNetworkParams, scale, "seg_network")
+    settings, machine = params.read_settings(segment.SegTrainStage, scale, "seg_train"), params.machine(scale, "seg_train")
     group = ranks.join()
     cell, _ = entries.load(f"results/{scale}/seg_entries/{entry}.json")
     backbone = f"results/{scale}/seg_pretrain/{entry}/weights.safetensors" if init == "pretrained" else None
-    device, scenes = devices.device(settings.cpu_threads), cityscapes.load(scale)
-    # How many processes read pictures makes no difference to what is computed.
-    what = [settings.model_dump(exclude={"workers"}), size.model_dump(), genotype.plain(cell), init, str(device)]
-    key = checkpoint.fingerprint(what, [cityscapes.PREPARED.format(scale=scale), *([backbone] if backbone else [])])
-    with ranks.SharedCheckpoint(group, name.replace("/", "-"), key, settings.checkpoint_minutes) as states:
-        network, log = segment.train(cell, scenes, size, settings, backbone, device, group, name, states)
+    device, source = devices.device(settings.train.cpu_threads), f"data/prepared/{scale}/cityscapes"
+    # Where the pictures lie is no dependency: the manifest is.
+    scenes = cityscapes.load(source, params.read_settings(cityscapes.CityscapesDataParams, scale, "cityscapes_data"))
+    stream = f"{entry}/{init}"
+    what = [settings.plain(), genotype.plain(cell), stream, str(device)]
+    key = checkpoint.fingerprint("seg_train", what, [source, *([backbone] if backbone else [])])
+    with ranks.SharedCheckpoint(group, name.replace("/", "-"), key, machine.checkpoint_minutes) as states:
+        network, log = segment.train(
+            cell, scenes, settings.network, settings.train, backbone, device, group, stream, name, states, workers=machine.workers
+        )
         if group.rank == 0:
             with files.replacing_folder(f"results/{name}") as folder:
                 weights.save(network, folder / "weights.safetensors")

@@ -1,12 +1,13 @@
 """The best of the seeds' cells, by validation accuracy. Usage: python -m stages.select_genotype SCALE VARIANT"""
 
-from eoinas import command, formats, genotype, params, selection
+from eoinas import command, formats, params, selection
 
 
 def main(scale: str, variant: str) -> None:
-    chosen = selection.select({seed: f"results/{scale}/derive/{variant}/{seed}" for seed in params.top().seeds})
-    cell = genotype.load(f"results/{scale}/derive/{variant}/{chosen['seed']}/genotype.json")
-    genotype.save(f"results/{scale}/genotypes/{variant}.json", cell)
+    settings = params.read_settings(selection.SelectStage, scale, "select")
+    chosen = selection.select({seed: f"results/{scale}/derive/{variant}/{seed}" for seed in settings.seeds})
+    cell = formats.read_json(f"results/{scale}/derive/{variant}/{chosen['seed']}/genotype.json")
+    formats.write_json(f"results/{scale}/genotypes/{variant}.json", cell)
     formats.write_json(f"results/{scale}/selection/{variant}.json", chosen)
 
 

@@ -1,6 +1,8 @@
-"""Train the final cell with an operation replaced, for Figs. 1 and 4. Usage: python -m stages.standalone SCALE OPERATIONS"""
+"""Train a variant's final cell with one operation replaced, for Figs. 1 and 4.
 
-import shutil
+Usage: python -m stages.standalone SCALE DATA VARIANT OPERATION
+"""
+
 from functools import partial
 from pathlib import Path
 
@@ -10,36 +12,35 @@ from eoinas.data.images import standard_split
 from eoinas.train import classify, standalone
 
 
-def main(scale: str, operations: str) -> None:
-    name, names = f"{scale}/standalone/{operations}", standalone.operations(operations)
-    settings = params.load(standalone.StandaloneParams, scale, "standalone")
-    found = genotype.load(f"results/{scale}/genotypes/eoinas.json")
-    cells = {operation: standalone.with_operation(found, settings.edge, operation) for operation in names}
-    device, source = devices.device(settings.cpu_threads), f"data/prepared/{scale}/cifar10"
+def main(scale: str, data: str, variant: str, operation: str) -> None:
+    name = f"{scale}/standalone/{operation}"
+    settings = params.read_settings(standalone.StandaloneParams, scale, "standalone")
+    found = genotype.load(f"results/{scale}/genotypes/{variant}.json")
+    cell = standalone.with_operation(found, settings.edge, operation)
+    device, source = devices.device(settings.cpu_threads), f"data/prepared/{scale}/images/{data}"
     images = standard_split(imageset.load(source), device)
 
-    def train(operation: str, run: int, states: checkpoint.Checkpoint, folder: Path) -> None:
-        title = f"{scale}/standalone/{operation}/{run}"
-        result = classify.train(cells[operation], images, settings, settings.cutout, run, title, states)
+    def train(run: int, states: checkpoint.Checkpoint, folder: Path) -> None:
+        title, stream = f"{name}/{run}", f"standalone/{operation}"
+        result = classify.train(cell, images, settings, settings.cutout, run, stream, title, states)
         result.log.write(folder / "history.csv")
         formats.write_json(folder / "counts.json", {"run": run, "wrong": result.wrong[-1], "images": len(images.scored)})
 
-    key = checkpoint.fingerprint([settings.model_dump(), genotype.plain(found), operations, str(device)], [source])
-    with checkpoint.Checkpoint(name.replace("/", "-"), key, settings.checkpoint_minutes) as states:
-        done = {(o, run): states.part(f"{o}-{run}", partial(train, o, run)) for o in cells for run in settings.runs}
+    key = checkpoint.fingerprint("standalone", [settings.plain(), genotype.plain(found), operation, str(device)], [source])
+    minutes = params.machine(scale, "standalone").checkpoint_minutes
+    with checkpoint.Checkpoint(name.replace("/", "-"), key, minutes) as states:
+        done = {run: states.part(str(run), partial(train, run)) for run in settings.runs}
         with files.replacing_folder(f"results/{name}") as folder:
-            for operation in cells:
-                (folder / operation).mkdir()
-                for run in settings.runs:
-                    shutil.copy(done[operation, run] / "history.csv", folder / operation / f"history-{run}.csv")
-                result = {
-                    "operation": operation,
-                    "edge": list(standalone.ends(found, settings.edge)),
-                    "epochs": settings.epochs,
-                    "runs": [formats.read_json(done[operation, run] / "counts.json") for run in settings.runs],
-                    "data": imageset.source(source),
-                }
-                formats.write_json(folder / operation / "result.json", result)
+            for run, part in done.items():
+                files.write_bytes(folder / f"history-{run}.csv", (part / "history.csv").read_bytes())
+            result = {
+                "operation": operation,
+                "edge": list(standalone.ends(found, settings.edge)),
+                "epochs": settings.epochs,
+                "runs": [formats.read_json(part / "counts.json") for part in done.values()],
+                "data": imageset.source(source),
+            }
+            formats.write_json(folder / "result.json", result)
 
 
 if __name__ == "__main__":

@@ -6,8 +6,30 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from eoinas import params
 from eoinas.genotype import Genotype
 from eoinas.models.classifier import Classifier
+
+
+class CifarSize(params.Section):
+    """Of the networks that are trained on classification data sets."""
+
+    C: int
+    layers: int
+
+
+class ImagenetSize(CifarSize):
+    """Of the networks that are trained on ImageNet."""
+
+    image_size: int
+
+
+class Sizes(params.Section):
+    """Of all networks whose complexity is counted."""
+
+    retrain: CifarSize
+    imagenet: ImagenetSize
+
 
 CONVENTION = "multiply-adds of convolutions and linear layers for one image; no bias, no BatchNorm, no auxiliary head"
 

@@ -3,14 +3,16 @@
 Shapes: B images, K classes, L cells, T test images.
 """
 
+from pathlib import Path
 from typing import Annotated, NamedTuple
 
+import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from eoinas import optim, params, schedules, seeds
+from eoinas import formats, optim, params, schedules, seeds, weights
 from eoinas.checkpoint import Checkpoint, check_finite
 from eoinas.data.batches import TrainBatches
 from eoinas.data.images import Images
@@ -40,6 +42,23 @@ class RetrainParams(arithmetic.ArithmeticParams):
     auxiliary_weight: params.NonNegative
     cpu_threads: Annotated[int, Field(ge=0)]
     checkpoint_minutes: params.PositiveFloat
+
+
+class RetrainStage(params.Section):
+    """What a stage of trainings of one entry does."""
+
+    runs: list[int]
+    retrain: RetrainParams
+
+
+class RetrainSeedsStage(params.Section):
+    """What a stage of trainings of the cells of several searches does."""
+
+    seeds: list[int]
+    runs: list[int]  # of each seed's cell
+    cutout: int
+    selected_is_served: bool  # the selected seed's cell is trained as an entry, and not again
+    retrain: RetrainParams
 
 
 class Result(NamedTuple):
@@ -178,3 +197,11 @@ def summary(result: Result, images: Images, source: dict) -> dict:
         "best_epoch": best + 1,
         "data": source,
     }
+
+
+def save(result: Result, images: Images, source: dict, folder: Path) -> None:
+    """Write weights, history, predictions and counts to ``folder``; ``source`` says what the images are."""
+    weights.save(result.network, folder / "weights.safetensors")
+    result.log.write(folder / "history.csv")
+    formats.write_array(folder / "predictions.npy", result.predictions.numpy().astype(np.int16))
+    formats.write_json(folder / "result.json", summary(result, images, source))

@@ -17,6 +17,7 @@ from eoinas.data.imagenet import Listing
 from eoinas.data.photos import Photos
 from eoinas.genotype import Genotype
 from eoinas.models.imagenet import NetworkImageNet
+from eoinas.models.segmentation import SegNetworkParams
 from eoinas.ranks import Group
 from eoinas.runlog import RunLog
 from eoinas.train import arithmetic, fit
@@ -41,6 +42,13 @@ class ImagenetParams(RecipeParams):
     C: Annotated[int, Field(ge=2, multiple_of=2)]
     layers: Annotated[int, Field(ge=3)]
     auxiliary_weight: params.NonNegative
+
+
+class PretrainStage(params.Section):
+    """What the stage does that trains the backbone of a segmentation network (choice D53)."""
+
+    network: SegNetworkParams
+    recipe: RecipeParams
 
 
 def build(genotype: Genotype, settings: ImagenetParams, classes: int) -> NetworkImageNet:

@@ -35,6 +35,13 @@ class SegTrainParams(fit.FitParams):
     seed: Annotated[int, Field(ge=0)]
 
 
+class SegTrainStage(params.Section):
+    """What a stage does that trains an encoder-decoder."""
+
+    network: SegNetworkParams
+    train: SegTrainParams
+
+
 def train(
     genotype: Genotype,
     scenes: Scenes,

@@ -1,15 +1,37 @@
-"""The files of the project that a stage's script imports: what dvc.yaml must list as its code.
+"""The code that can change what a stage writes: the files that its script imports, less those that cannot.
 
-``python -m tests.closure stages.search`` prints them as items of a YAML list, ready to be pasted under ``deps:``.
+The stage `code` writes it down for every script, and the other stages depend on what it writes; the fingerprint of a saved state
+has it too.
 """
 
 import ast
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from eoinas import files
+
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("eoinas", "stages")
+# Files that cannot change a result, with the reason. They import none but each other.
+WITHOUT_EFFECT = {
+    "eoinas/checkpoint.py": "a state is taken up to the bit or not at all; FORMAT stands in every state and fingerprint",
+    "eoinas/code.py": "says which code has an effect",
+    "eoinas/command.py": "the command line, signals, and what is said of errors",
+    "eoinas/errors.py": "the class of what is said to the user",
+    "eoinas/files.py": "writes the bytes that it is given, whole or not at all",
+    "eoinas/params.py": "reads what the stage `settings` has resolved; the values themselves are dependencies",
+    "eoinas/progress.py": "the progress bar and the lines of a log",
+}
+
+
+def effective(script: str, root: Path = ROOT) -> dict[str, str]:
+    """For each file that can change what ``python -m stages.<script>`` writes its SHA-256, sorted by path."""
+    return {path: files.sha256(root / path) for path in sorted(closure(f"stages.{script}", root) - WITHOUT_EFFECT.keys())}
+
+
+def scripts(root: Path = ROOT) -> list[str]:
+    """The names of all stages' scripts."""
+    return sorted(path.stem for path in (root / "stages").glob("*.py") if path.stem != "__init__")
 
 
 def closure(module: str, root: Path = ROOT) -> set[str]:
@@ -81,9 +103,3 @@ def _file(module: str, root: Path) -> Path:
 
 def _is_package(module: str, root: Path) -> bool:
     return module.partition(".")[0] in PACKAGES and root.joinpath(*module.split("."), "__init__.py").is_file()
-
-
-if __name__ == "__main__":
-    if len(sys.argv) != 2:
-        sys.exit("usage: python -m tests.closure stages.NAME")
-    print("\n".join(f"- {path}" for path in sorted(closure(sys.argv[1]))))
