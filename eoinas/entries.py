@@ -65,3 +65,9 @@ def load(path: str) -> tuple[genotype.Genotype, int]:
     if not isinstance(value, dict) or not {"cell", "cutout"} <= value.keys() or type(value["cutout"]) is not int:
         raise InputError(f"{path}: no resolved entry; run the stage `entries` again")
     return genotype.parse(value["cell"], path), value["cutout"]
+
+
+def check_data(path: str, folder: str, digest: str) -> None:
+    """Raise InputError where the data set in ``folder`` is not the one that a resolved entry was written for."""
+    if formats.read_json(path).get("data") != digest:
+        raise InputError(f"{path}: written for other images than those in {folder}; run the stage `entries` again")

@@ -9,7 +9,6 @@ import torch.nn.functional as F
 from torch import nn
 
 from eoinas.errors import InputError
-from eoinas.genotype import OPERATIONS
 
 
 class ReLUConvBN(nn.Module):
@@ -184,3 +183,20 @@ def _pool(pool: nn.Module, C: int, pool_bn: bool, track_running_stats: bool) -> 
     if not pool_bn:
         return pool
     return nn.Sequential(pool, nn.BatchNorm2d(C, affine=False, track_running_stats=track_running_stats))  # choice D24
+
+
+class _Operation:
+    def __init__(self, weights: bool):
+        self.weights = weights
+
+
+OPERATIONS = {
+    "skip_connect": _Operation(False),
+    "none": _Operation(False),
+    "sep_conv_3x3": _Operation(True),
+    "dil_conv_3x3": _Operation(True),
+    "sep_conv_5x5": _Operation(True),
+    "dil_conv_5x5": _Operation(True),
+    "avg_pool_3x3": _Operation(False),
+    "max_pool_3x3": _Operation(False),
+}
