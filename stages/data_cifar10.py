@@ -6,7 +6,7 @@ from eoinas.data import imageset, prepare
 
 def main(scale: str) -> None:
     settings = params.load(prepare.DataParams, scale, "cifar10")
-    imageset.save(f"data/prepared/{scale}/cifar10", prepare.prepare("cifar10", settings), settings.source)
+    imageset.save(f"data/prepared/{scale}/cifar10", prepare.prepare(settings, f"{scale}.cifar10"), settings.kind)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from eoinas.data import imageset, prepare
 
 def main(scale: str) -> None:
     settings = params.load(prepare.DataParams, scale, "cifar100")
-    imageset.save(f"data/prepared/{scale}/cifar100", prepare.prepare("cifar100", settings), settings.source)
+    imageset.save(f"data/prepared/{scale}/cifar100", prepare.prepare(settings, f"{scale}.cifar100"), settings.kind)
 
 
 if __name__ == "__main__":

@@ -13,14 +13,15 @@ def main(scale: str, entry: str) -> None:
     settings = params.load(imagenet.ImagenetParams, scale, "imagenet")
     cell, _ = entries.load(f"results/{scale}/entries/imagenet/{entry}.json")
     group = ranks.join()
-    data = imagenet_data.load(scale)
+    where = f"data/prepared/{scale}/imagenet"
+    data = imagenet_data.load(where, params.load(imagenet_data.ImagenetDataParams, scale, "imagenet_data"))
     device = devices.device(settings.cpu_threads)
     if group.local_rank == 0:
         imagenet_data.check_files(data)
 
     # How many processes read images makes no difference to what is computed.
     what = [settings.model_dump(exclude={"workers"}), genotype.plain(cell), str(device)]
-    key = checkpoint.fingerprint(what, [f"data/prepared/{scale}/imagenet"])
+    key = checkpoint.fingerprint(what, [where])
     with ranks.SharedCheckpoint(group, name.replace("/", "-"), key, settings.checkpoint_minutes) as states:
         network = imagenet.build(cell, settings, len(data.classes)).to(device)
         log = imagenet.train(network, settings, data, group, name, states, settings.auxiliary_weight)

@@ -13,7 +13,8 @@ def main(scale: str, entry: str, init: str) -> None:
     settings = params.load(segment.SegTrainParams, scale, "seg_train")
     size = params.load(SegNetworkParams, scale, "seg_network")
     cell, _ = entries.load(f"results/{scale}/seg_entries/{entry}.json")
-    device, scenes = devices.device(settings.cpu_threads), cityscapes.load(scale)
+    device, where = devices.device(settings.cpu_threads), cityscapes.PREPARED.format(scale=scale)
+    scenes = cityscapes.load(where, params.load(cityscapes.CityscapesDataParams, scale, "cityscapes_data"))
     network = SegmentationNetwork(cell, size, len(CLASSES))
     weights.load(network, f"results/{scale}/seg_train/{name}/weights.safetensors")
     with files.replacing_folder(f"results/{scale}/seg_evaluate/{name}") as folder:

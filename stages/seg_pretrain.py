@@ -16,13 +16,14 @@ def main(scale: str, entry: str) -> None:
     settings = params.load(imagenet.RecipeParams, scale, "seg_pretrain")  # choice D53
     size = params.load(SegNetworkParams, scale, "seg_network")
     cell, _ = entries.load(f"results/{scale}/seg_entries/{entry}.json")
-    data = imagenet_data.load(scale)
+    where = f"data/prepared/{scale}/imagenet"
+    data = imagenet_data.load(where, params.load(imagenet_data.ImagenetDataParams, scale, "imagenet_data"))
     group = ranks.join()
     device = devices.device(settings.cpu_threads)
     if group.local_rank == 0:
         imagenet_data.check_files(data)
     what = [settings.model_dump(exclude={"workers"}), size.model_dump(), genotype.plain(cell), str(device)]
-    key = checkpoint.fingerprint(what, [f"data/prepared/{scale}/imagenet"])
+    key = checkpoint.fingerprint(what, [where])
     with ranks.SharedCheckpoint(group, name.replace("/", "-"), key, settings.checkpoint_minutes) as states:
         torch.manual_seed(seeds.seed_of(settings.seed, "init"))
         network = PooledClassifier(cell, size, len(data.classes)).to(device)

@@ -11,10 +11,11 @@ def main(scale: str) -> None:
     name = f"{scale}/seg_search"
     settings = params.load(search_seg.SegSearchParams, scale, "seg_search")
     weight = params.lambda_()
-    device, scenes = devices.device(settings.cpu_threads), cityscapes.load(scale)
+    device, where = devices.device(settings.cpu_threads), cityscapes.PREPARED.format(scale=scale)
+    scenes = cityscapes.load(where, params.load(cityscapes.CityscapesDataParams, scale, "cityscapes_data"))
     # How many processes read pictures makes no difference to what is computed.
     what = [settings.model_dump(exclude={"workers"}), weight, str(device)]
-    key = checkpoint.fingerprint(what, [cityscapes.PREPARED.format(scale=scale)])
+    key = checkpoint.fingerprint(what, [where])
     with checkpoint.Checkpoint(name.replace("/", "-"), key, settings.checkpoint_minutes) as states:
         network, result = search_seg.run(scenes, settings, weight, device, name, states)
         with files.replacing_folder(f"results/{name}") as folder:

@@ -13,10 +13,11 @@ def main(scale: str, entry: str, init: str) -> None:
     group = ranks.join()
     cell, _ = entries.load(f"results/{scale}/seg_entries/{entry}.json")
     backbone = f"results/{scale}/seg_pretrain/{entry}/weights.safetensors" if init == "pretrained" else None
-    device, scenes = devices.device(settings.cpu_threads), cityscapes.load(scale)
+    device, where = devices.device(settings.cpu_threads), cityscapes.PREPARED.format(scale=scale)
+    scenes = cityscapes.load(where, params.load(cityscapes.CityscapesDataParams, scale, "cityscapes_data"))
     # How many processes read pictures makes no difference to what is computed.
     what = [settings.model_dump(exclude={"workers"}), size.model_dump(), genotype.plain(cell), init, str(device)]
-    key = checkpoint.fingerprint(what, [cityscapes.PREPARED.format(scale=scale), *([backbone] if backbone else [])])
+    key = checkpoint.fingerprint(what, [where, *([backbone] if backbone else [])])
     with ranks.SharedCheckpoint(group, name.replace("/", "-"), key, settings.checkpoint_minutes) as states:
         network, log = segment.train(cell, scenes, size, settings, backbone, device, group, name, states)
         if group.rank == 0:
