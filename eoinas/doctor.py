@@ -68,51 +68,47 @@ def data(scale: str) -> Iterator[Finding]:
 
 
 def _cifar(scale: str, name: str) -> str:
-    from eoinas.data import cifar, prepare
+    from eoinas.data import cifar, location, prepare
 
-    settings = params.load(prepare.DataParams, scale, name)
-    if settings.source == "digits":
+    settings, key = params.load(prepare.DataParams, scale, name), f"{scale}.{name}"
+    if settings.kind == "digits":
         return "embedded digits"
-    raw = prepare.raw_folder(settings)
-    if settings.source == "folder":
-        prepare.prepare(name, settings)
-        return f"images in {raw}"
-    if settings.download and cifar.absent(raw, name):
+    raw = location.folder(settings.raw, f"{key}.raw")
+    if settings.kind == "cifar" and settings.download and cifar.absent(raw, settings.source):
         return f"not in {raw} yet; the stage data_{name} will fetch it"
-    images = cifar.read(raw, name, settings.check_md5)
-    return f"{len(images.train_images)} + {len(images.test_images)} images in {raw}, {_md5(settings.check_md5)}"
-
-
-def _md5(checked: bool) -> str:
-    return "md5s right" if checked else "md5s not checked"
+    images = prepare.prepare(settings, key)
+    checked = "" if settings.kind == "folder" else ", md5s right" if settings.check_md5 else ", md5s not checked"
+    return f"{len(images.train_images)} + {len(images.test_images)} images in {raw}{checked}"
 
 
 def _imagenet(scale: str, _name: str) -> str:
-    from eoinas.data import imagenet
+    from eoinas.data import imagenet, location
 
     settings = params.load(imagenet.ImagenetDataParams, scale, "imagenet_data")
     if settings.source == "digits":
         return "embedded digits"
-    raw = imagenet.raw_folder(settings)
-    _folders(raw, "imagenet_data.raw", imagenet.SPLITS)
-    if not Path(f"data/prepared/{scale}/imagenet").exists():
+    raw = location.folder(settings.raw, imagenet.RAW)
+    _folders(raw, imagenet.RAW, imagenet.SPLITS)
+    prepared = Path(f"data/prepared/{scale}/imagenet")
+    if not prepared.exists():
         return f"in {raw}, not looked through yet; the stage data_imagenet will"
-    listing = imagenet.load(scale)
+    listing = imagenet.load(prepared, settings)
     imagenet.check_files(listing)
     return f"{len(listing.train.paths)} + {len(listing.val.paths)} images in {raw}, sizes as in the manifest"
 
 
 def _cityscapes(scale: str, _name: str) -> str:
-    from eoinas.data import cityscapes
+    from eoinas.data import cityscapes, location
 
     settings = params.load(cityscapes.CityscapesDataParams, scale, "cityscapes_data")
     if settings.source == "drawn":
         return "drawn scenes"
-    raw = cityscapes.raw_folder(settings)
-    _folders(raw, "cityscapes_data.raw", (cityscapes.IMAGES, cityscapes.LABELS))
-    if not Path(cityscapes.PREPARED.format(scale=scale)).exists():
+    raw = location.folder(settings.raw, cityscapes.RAW)
+    _folders(raw, cityscapes.RAW, (cityscapes.IMAGES, cityscapes.LABELS))
+    prepared = Path(cityscapes.PREPARED.format(scale=scale))
+    if not prepared.exists():
         return f"in {raw}, not looked through yet; the stage data_cityscapes will"
-    scenes = cityscapes.load(scale)
+    scenes = cityscapes.load(prepared, settings)
     return f"{len(scenes.split('train'))} + {len(scenes.split('val'))} scenes in {raw}, sizes as in the manifest"
 
 

@@ -17,7 +17,8 @@ def main(scale: str) -> None:
     for data in top.cifar:
         images = imageset.load(f"data/prepared/{scale}/{data}")
         sizes[data] = (NetworkCIFAR, cifar.C, cifar.layers, len(images.classes), images.train_images.shape[-1])
-    classes = len(imagenet_data.load(scale).classes)
+    listing = params.load(imagenet_data.ImagenetDataParams, scale, "imagenet_data")
+    classes = len(imagenet_data.load(f"data/prepared/{scale}/imagenet", listing).classes)
     sizes["imagenet"] = (NetworkImageNet, large.C, large.layers, classes, large.image_size)
     table = {}
     for data, networks in {**top.cifar, "imagenet": top.imagenet}.items():

@@ -1,4 +1,3 @@
-import copy
 import shutil
 from pathlib import Path
 
@@ -7,7 +6,6 @@ import pytest
 import yaml
 from PIL import Image
 
-from eoinas import params
 from eoinas.data import cityscapes, cityscapes_check
 from eoinas.data.cityscapes_labels import CLASSES, COLOURS, EVALUATED, IGNORE, TABLE, TO_LABEL, TO_TRAIN, UNKNOWN
 from eoinas.errors import InputError
@@ -271,70 +269,63 @@ def test_a_variable_that_is_not_set_is_named() -> None:
 
 
 @pytest.fixture
-def project(raw, tmp_path, monkeypatch) -> Path:
-    """A project whose scale demo has the raw folder as its data."""
-    monkeypatch.chdir(tmp_path)
-    values = yaml.safe_load(PARAMS.read_text())
-    values["demo"]["cityscapes_data"] = {**DRAWN, "source": "folder", "raw": str(raw)}
-    Path("params.yaml").write_text(yaml.safe_dump(values))
-    cityscapes_check.prepare(
-        params.load(cityscapes.CityscapesDataParams, "demo", "cityscapes_data"), "data/prepared/demo/cityscapes"
-    )
-    return raw
+def prepared(raw) -> Path:
+    """The folder that a raw folder of one's own is prepared in."""
+    return prepare(raw)
 
 
-def loading() -> str:
+def own(raw: Path, **changes: object) -> cityscapes.CityscapesDataParams:
+    return settings(source="folder", raw=str(raw), **changes)
+
+
+def loading(prepared: Path, raw: Path) -> str:
+    """Why the data cannot be loaded."""
     with pytest.raises(InputError) as caught:
-        cityscapes.load("demo")
+        cityscapes.load(prepared, own(raw))
     return str(caught.value)
 
 
-def test_loading_gives_the_splits_and_a_description(project) -> None:
-    scenes = cityscapes.load("demo")
+def test_loading_gives_the_splits_and_a_description(prepared, raw) -> None:
+    scenes = cityscapes.load(prepared, own(raw))
     assert (len(scenes.split("train")), len(scenes.split("val"))) == (6, 6)
-    assert scenes.root == project
+    assert scenes.root == raw
     assert set(scenes.description) == {"source", "counts", "listing_sha256"}
 
 
-def test_moved_pictures_need_no_preparation(project, tmp_path) -> None:
-    shutil.move(project, tmp_path / "elsewhere")
-    assert "set cityscapes_data.raw to where it is" in loading()
-    values = copy.deepcopy(yaml.safe_load(Path("params.yaml").read_text()))
-    values["demo"]["cityscapes_data"]["raw"] = str(tmp_path / "elsewhere")
-    Path("params.yaml").write_text(yaml.safe_dump(values))
-    assert cityscapes.load("demo").root == tmp_path / "elsewhere"
+def test_moved_pictures_need_no_preparation(prepared, raw, tmp_path) -> None:
+    shutil.move(raw, tmp_path / "elsewhere")
+    assert "set cityscapes_data.raw to where it is" in loading(prepared, raw)
+    assert cityscapes.load(prepared, own(tmp_path / "elsewhere")).root == tmp_path / "elsewhere"
 
 
-def test_a_cache_is_the_listings_own(project, tmp_path) -> None:
-    assert cityscapes.load("demo").cache is None
-    values = copy.deepcopy(yaml.safe_load(Path("params.yaml").read_text()))
-    values["demo"]["cityscapes_data"]["cache"] = str(tmp_path / "cache")
-    Path("params.yaml").write_text(yaml.safe_dump(values))
-    scenes = cityscapes.load("demo")
+def test_a_cache_is_the_listings_own(prepared, raw, tmp_path) -> None:
+    assert cityscapes.load(prepared, own(raw)).cache is None
+    scenes = cityscapes.load(prepared, own(raw, cache=str(tmp_path / "cache")))
     assert scenes.cache == tmp_path / "cache" / scenes.meta["listing_sha256"][:16]
+    with pytest.raises(InputError, match=r"cityscapes_data.cache: \$NOWHERE/x names an environment variable"):
+        cityscapes.load(prepared, own(raw, cache="$NOWHERE/x"))
 
 
-def test_a_file_that_changed_or_went_is_named_before_training(project) -> None:
-    path = first(project, "gtFine", "val")
+def test_a_file_that_changed_or_went_is_named_before_training(prepared, raw) -> None:
+    path = first(raw, "gtFine", "val")
     content = path.read_bytes()
     path.write_bytes(content + b"x")
-    assert loading().startswith(f"{path}: has {len(content) + 1} bytes and had {len(content)} when the data were prepared; ")
+    message = loading(prepared, raw)
+    assert message.startswith(f"{path}: has {len(content) + 1} bytes and had {len(content)} when the data were prepared; ")
     path.unlink()
-    assert loading().startswith(f"{path}: No such file")
+    assert loading(prepared, raw).startswith(f"{path}: No such file")
 
 
-def test_drawn_scenes_are_found_in_the_prepared_folder(project) -> None:
-    shutil.rmtree("data")
-    cityscapes_check.prepare(settings(), "data/prepared/demo/cityscapes")
-    assert cityscapes.load("demo").root == Path("data/prepared/demo/cityscapes")
+def test_drawn_scenes_are_found_in_the_prepared_folder(drawn) -> None:
+    assert cityscapes.load(drawn, settings(raw="$NOWHERE")).root == drawn
 
 
 @pytest.mark.parametrize("content", [b"", b"split,image\ntrain,x\n", b"\xff"])
-def test_a_damaged_manifest_is_named(project, content) -> None:
-    Path("data/prepared/demo/cityscapes/manifest.csv").write_bytes(content)
-    assert loading().startswith("data/prepared/demo/cityscapes/manifest.csv: not the listing that meta.json beside it describes")
+def test_a_damaged_manifest_is_named(prepared, raw, content) -> None:
+    (prepared / "manifest.csv").write_bytes(content)
+    message = loading(prepared, raw)
+    assert message.startswith(f"{prepared / 'manifest.csv'}: not the listing that meta.json beside it describes")
 
 
-def test_data_that_were_not_prepared_are_named(project) -> None:
-    shutil.rmtree("data")
-    assert "data/prepared/demo/cityscapes/meta.json: no such file" in loading()
+def test_data_that_were_not_prepared_are_named(raw) -> None:
+    assert f"{raw.parent / 'nothing/meta.json'}: no such file" in loading(raw.parent / "nothing", raw)

@@ -94,18 +94,27 @@ def settings(**changes) -> prepare.DataParams:
 
 
 def test_prepare_takes_the_source_that_is_asked_for(ten, monkeypatch, tmp_path):
-    assert prepare.prepare("cifar10", settings()).train_images.tobytes() == ten.train_images.tobytes()
-    assert len(prepare.prepare("cifar100", settings()).train_labels) == 200
+    assert prepare.prepare(settings(), "here").train_images.tobytes() == ten.train_images.tobytes()
+    assert len(prepare.prepare(settings(source="digit_pairs"), "here").train_labels) == 200
     monkeypatch.setenv("HERE", str(tmp_path))
     monkeypatch.setenv("HOME", str(tmp_path))
     for raw in ("$HERE/mine", "~/mine"):
         with pytest.raises(InputError, match=f"^{tmp_path}/mine/train: no such folder"):
-            prepare.prepare("cifar10", settings(source="folder", raw=raw))
+            prepare.prepare(settings(source="folder", raw=raw), "here")
         with pytest.raises(InputError, match=f"^{tmp_path}/mine/cifar-10-batches-py/data_batch_1: no such file"):
-            prepare.prepare("cifar10", settings(source="cifar", raw=raw))
+            prepare.prepare(settings(source="cifar10", raw=raw), "here")
+        with pytest.raises(InputError, match=f"^{tmp_path}/mine/cifar-100-python/train: no such file"):
+            prepare.prepare(settings(source="cifar100", raw=raw), "here")
     monkeypatch.delenv("HERE")
-    with pytest.raises(InputError, match="environment variable"):
-        prepare.prepare("cifar10", settings(source="folder", raw="$HERE/mine"))
+    with pytest.raises(InputError, match=r"^params.yaml: datasets.mine.raw: \$HERE/mine names an environment variable"):
+        prepare.prepare(settings(source="folder", raw="$HERE/mine"), "datasets.mine")
+
+
+def test_the_kind_is_what_reports_know():
+    kinds = {source: settings(source=source).kind for source in prepare.KINDS}
+    assert kinds["cifar10"] == kinds["cifar100"] == "cifar"
+    assert kinds["digits"] == kinds["digit_pairs"] == "digits"
+    assert kinds["folder"] == "folder"
 
 
 @pytest.mark.parametrize("change", [{"source": "mnist"}, {"digits_train": 150}, {"image_size": 0}, {"raw": ""}, {"more": 1}])

@@ -260,11 +260,13 @@ def test_manifests(data: str, name: str) -> None:
     Path("params.yaml").write_text(yaml.dump(values, Dumper=yaml.CSafeDumper))
     path = Path("data/prepared/demo", data)
     if data == "imagenet":
-        imagenet_prepare.prepare(path, params.load(imagenet.ImagenetDataParams, "demo", "imagenet_data"))
-        load = lambda: imagenet.check_files(imagenet.load("demo"))  # noqa: E731
+        settings = params.load(imagenet.ImagenetDataParams, "demo", "imagenet_data")
+        imagenet_prepare.prepare(path, settings)
+        load = lambda: imagenet.check_files(imagenet.load(path, settings))  # noqa: E731
     else:
-        cityscapes_check.prepare(params.load(cityscapes.CityscapesDataParams, "demo", "cityscapes_data"), path)
-        load = lambda: cityscapes.load("demo").description  # noqa: E731
+        settings = params.load(cityscapes.CityscapesDataParams, "demo", "cityscapes_data")
+        cityscapes_check.prepare(settings, path)
+        load = lambda: cityscapes.load(path, settings).description  # noqa: E731
     try_out(path / name, (path / name).read_bytes(), load)
     if name == "manifest.csv":  # someone edits it and brings the hash beside it up to date
         key = {"imagenet": "sha256", "cityscapes": "listing_sha256"}[data]

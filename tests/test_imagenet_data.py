@@ -1,3 +1,4 @@
+import re
 import shutil
 from pathlib import Path
 
@@ -80,10 +81,12 @@ def test_neither_the_place_nor_decoding_changes_a_byte(raw, tmp_path) -> None:
 
 def test_raw_is_expanded(raw, monkeypatch) -> None:
     monkeypatch.setenv("IMAGES", str(raw))
-    assert imagenet.raw_folder(settings("$IMAGES")) == raw
-    assert imagenet.raw_folder(settings("~/x")) == Path.home() / "x"
-    with pytest.raises(InputError, match=r"imagenet_data.raw: \$ABSENT/x names an environment variable that is not set"):
-        imagenet.raw_folder(settings("$ABSENT/x"))
+    out = prepare(raw)
+    assert imagenet.load(out, settings("$IMAGES")).folder == raw
+    assert imagenet.load(out, settings("~/x")).folder == Path.home() / "x"
+    for place, what in (("$ABSENT/x", "an environment variable that is not set"), ("~nobody-here/x", "a user that is not known")):
+        with pytest.raises(InputError, match=rf"params.yaml: imagenet_data.raw: {re.escape(place)} names {what}"):
+            imagenet.load(out, settings(place))
 
 
 @pytest.mark.parametrize("split", ["train", "val"])

@@ -321,8 +321,9 @@ def scenes(demo) -> cityscapes.Scenes:
     everything["demo"]["cityscapes_data"] = values
     (demo / "params.yaml").write_text(yaml.safe_dump(everything))
     settings = params.load(cityscapes.CityscapesDataParams, "demo", "cityscapes_data")
-    cityscapes_check.prepare(settings, cityscapes.PREPARED.format(scale="demo"))
-    found = cityscapes.load("demo")
+    folder = cityscapes.PREPARED.format(scale="demo")
+    cityscapes_check.prepare(settings, folder)
+    found = cityscapes.load(folder, settings)
     for pair in found.split("val"):
         truth = cityscapes.labels(found.root, pair)
         for init, ids in (("scratch", np.zeros_like(truth)), ("pretrained", np.where(truth == 255, 0, truth))):

@@ -311,7 +311,7 @@ def with_source(source: str, raw: str) -> None:
     Path("params.yaml").write_text(yaml.safe_dump(values))
 
 
-@pytest.mark.parametrize("source", ["cifar", "folder"])
+@pytest.mark.parametrize("source", ["cifar10", "folder"])
 def test_a_missing_raw_folder_is_named(project, refused, source: str) -> None:
     with_source(source, "nowhere")
     assert "nowhere" in refused("data_cifar10", "demo")
@@ -323,7 +323,7 @@ def test_a_truncated_cifar_file_is_named(project, refused, check_md5: bool) -> N
     folder.mkdir(parents=True)
     for name in (*(f"data_batch_{i}" for i in range(1, 6)), "test_batch", "batches.meta"):
         (folder / name).write_bytes(b"\x80\x02}q\x01(U\x04data")
-    with_source("cifar", "raw")
+    with_source("cifar10", "raw")
     values = yaml.safe_load(Path("params.yaml").read_text())
     values["demo"]["cifar10"]["check_md5"] = check_md5
     Path("params.yaml").write_text(yaml.safe_dump(values))

@@ -9,7 +9,6 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
@@ -17,6 +16,7 @@ import numpy as np
 from pydantic import Field
 
 from eoinas import formats, params
+from eoinas.data import location
 from eoinas.data.cityscapes_labels import TO_TRAIN, UNKNOWN
 from eoinas.errors import InputError
 
@@ -27,6 +27,7 @@ Split = Literal["train", "val"]
 SPLITS: tuple[Split, ...] = ("train", "val")
 IMAGES, LABELS = "leftImg8bit", "gtFine"
 IMAGE_SUFFIX, LABEL_SUFFIX = "_leftImg8bit.png", "_gtFine_labelIds.png"
+RAW = "cityscapes_data.raw"  # the key, for messages
 PREPARED = "data/prepared/{scale}/cityscapes"
 
 
@@ -89,20 +90,19 @@ class Scenes(NamedTuple):
         return {name: self.meta[name] for name in ("source", "counts", "listing_sha256")}
 
 
-def load(scale: str) -> Scenes:
-    """The prepared data of a scale, every file there with the size that the manifest has.
+def load(folder: Path | str, settings: CityscapesDataParams) -> Scenes:
+    """The data that the stage data_cityscapes wrote to ``folder``, every file there with the size that the manifest has.
 
-    Where the pictures and their cache lie is read from params.yaml, so that moving them costs no run.
+    Where the pictures and their cache lie is for ``settings`` to say, so that moving them costs no run.
 
     Raises:
         InputError: the data are not prepared, or a file is gone or has changed.
     """
-    settings = params.load(CityscapesDataParams, scale, "cityscapes_data")
-    folder = Path(PREPARED.format(scale=scale))
+    folder = Path(folder)
     meta = formats.read_json(folder / "meta.json")
     if not isinstance(meta, dict) or not {"source", "counts", "listing_sha256", "classes"} <= meta.keys():
         raise InputError(f"{folder / 'meta.json'}: not a description of scenes; delete the folder and prepare the data again")
-    root = folder if meta["source"] == "drawn" else raw_folder(settings)
+    root = folder if meta["source"] == "drawn" else location.folder(settings.raw, RAW)
     pairs = tuple(read_manifest(folder / "manifest.csv", meta["listing_sha256"]))
     cache = cache_folder(settings)
     scenes = Scenes(root, pairs, meta, cache / meta["listing_sha256"][:16] if cache else None)
@@ -141,29 +141,13 @@ def labels(root: Path, pair: Pair) -> np.ndarray:
     return train_ids
 
 
-def raw_folder(settings: CityscapesDataParams) -> Path:
-    """The folder that ``raw`` means.
-
-    Raises:
-        InputError: it names an environment variable that is not set.
-    """
-    return _expanded("raw", settings.raw)
-
-
 def cache_folder(settings: CityscapesDataParams) -> Path | None:
     """The folder that ``cache`` means, None for none.
 
     Raises:
         InputError: it names an environment variable that is not set.
     """
-    return _expanded("cache", settings.cache) if settings.cache else None
-
-
-def _expanded(name: str, text: str) -> Path:
-    path = os.path.expanduser(os.path.expandvars(text))
-    if "$" in path:
-        raise InputError(f"{params.FILE}: cityscapes_data.{name}: {text} names an environment variable that is not set")
-    return Path(path)
+    return location.folder(settings.cache, "cityscapes_data.cache") if settings.cache else None
 
 
 def open_image(path: Path) -> Image.Image:
@@ -209,7 +193,7 @@ def _check_size(path: Path, size: int) -> None:
     try:
         found = path.stat().st_size
     except OSError as error:
-        raise InputError(f"{path}: {error.strerror}; set cityscapes_data.raw to where it is, or prepare the data again") from None
+        raise InputError(f"{path}: {error.strerror}; set {RAW} to where it is, or prepare the data again") from None
     if found != size:
         raise InputError(
             f"{path}: has {found} bytes and had {size} when the data were prepared; restore it or prepare them again"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from eoinas import files, formats
-from eoinas.data import cityscapes, scene_cache
+from eoinas.data import cityscapes, location, scene_cache
 from eoinas.data.cityscapes import IMAGE_SUFFIX, IMAGES, LABEL_SUFFIX, LABELS, SPLITS, CityscapesDataParams, Pair, Split
 from eoinas.data.cityscapes_labels import CLASSES, IGNORE
 from eoinas.errors import InputError
@@ -35,7 +35,7 @@ def prepare(settings: CityscapesDataParams, folder: Path | str) -> None:
 
             counts = {"train": settings.drawn_train, "val": settings.drawn_val}
             streets.write(temporary, counts, settings.drawn_width, settings.drawn_height, settings.drawn_seed)
-        root = temporary if settings.source == "drawn" else cityscapes.raw_folder(settings)
+        root = temporary if settings.source == "drawn" else location.folder(settings.raw, cityscapes.RAW)
         pairs = [pair for split in SPLITS for pair in _listing(root, split)]
         if cache := cityscapes.cache_folder(settings):
             _check_room(cache, [pair for pair in pairs if pair.split == "train"])
@@ -59,7 +59,7 @@ def _listing(root: Path, split: Split) -> list[Pair]:
     ):
         folder = root / half / split
         if not folder.is_dir():
-            raise InputError(f"{folder}: no such folder; unpack {archive} in {root}, or set cityscapes_data.raw to where it is")
+            raise InputError(f"{folder}: no such folder; unpack {archive} in {root}, or set {cityscapes.RAW} to where it is")
         found = {path.relative_to(root / half).as_posix().removesuffix(suffix) for path in folder.glob(f"*/*{suffix}")}
         if not found:
             raise InputError(f"{folder}: holds no <city>/<name>{suffix}; unpack {archive} in {root}")

@@ -12,10 +12,12 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from eoinas import files, formats, params
+from eoinas.data import location
 from eoinas.errors import InputError
 
 SPLITS = ("train", "val")
 MANIFEST, META, IMAGES = "manifest.csv", "meta.json", "images"
+RAW = "imagenet_data.raw"  # the key, for messages
 COLUMNS = ["path", "class", "width", "height", "bytes"]
 
 
@@ -67,18 +69,6 @@ class _Meta(BaseModel):
     sha256: str
 
 
-def raw_folder(settings: ImagenetDataParams) -> Path:
-    """The parameter ``raw`` as a path.
-
-    Raises:
-        InputError: it names an environment variable that is not set.
-    """
-    raw = os.path.expanduser(os.path.expandvars(settings.raw))
-    if "$" in raw:
-        raise InputError(f"{params.FILE}: imagenet_data.raw: {settings.raw} names an environment variable that is not set")
-    return Path(raw)
-
-
 def save(folder: Path, source: str, classes: list[str], rows: dict[str, list[tuple[str, int, int, int, int]]]) -> None:
     """Write meta.json and manifest.csv; a row of a split is (path, class index, width, height, bytes)."""
     with files.replacing(folder / MANIFEST) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
@@ -91,15 +81,13 @@ def save(folder: Path, source: str, classes: list[str], rows: dict[str, list[tup
     formats.write_json(folder / META, _Meta(source=source, classes=classes, counts=counts, sha256=digest).model_dump())
 
 
-def load(scale: str) -> Listing:
-    """What the stage data_imagenet wrote, and where the images are now.
+def load(folder: Path | str, settings: ImagenetDataParams) -> Listing:
+    """What the stage data_imagenet wrote to ``folder``, and where the images are now.
 
     Raises:
         InputError: it is missing or damaged.
     """
-    settings = params.load(ImagenetDataParams, scale, "imagenet_data")
-    folder = Path(f"data/prepared/{scale}/imagenet")
-    return read(folder, raw_folder(settings))
+    return read(Path(folder), location.folder(settings.raw, RAW))
 
 
 def read(folder: Path, raw: Path) -> Listing:
@@ -152,7 +140,7 @@ def check_files(listing: Listing) -> None:
                 raise InputError(f"{path}: has {found} bytes, in the manifest {size}; {_STALE}")
 
 
-_STALE = "set imagenet_data.raw, or run `dvc repro -f -s data_imagenet@SCALE` if the images have changed"
+_STALE = f"set {RAW}, or run `dvc repro -f -s data_imagenet@SCALE` if the images have changed"
 _AGAIN = "prepare the data again (`dvc repro -f -s data_imagenet@SCALE`)"
 
 

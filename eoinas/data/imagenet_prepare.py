@@ -8,7 +8,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from eoinas import files
-from eoinas.data import digits, imagenet, rgb
+from eoinas.data import digits, imagenet, location, rgb
 from eoinas.data import folder as own_folder
 from eoinas.data.imagenet import SPLITS, ImagenetDataParams
 from eoinas.errors import InputError
@@ -23,7 +23,7 @@ def prepare(out: Path | str, settings: ImagenetDataParams) -> None:
         InputError: a split or class is missing, the number of classes is another, or an image cannot be read.
     """
     with files.replacing_folder(out) as folder:
-        raw = imagenet.raw_folder(settings)
+        raw = location.folder(settings.raw, imagenet.RAW)
         if settings.source == "digits":
             raw = folder / imagenet.IMAGES
             digits.write_jpegs(raw, settings.digits_train, settings.digits_val)

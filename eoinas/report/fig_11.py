@@ -30,7 +30,8 @@ def fig_11(scale: str, path: Path | str) -> None:
     from matplotlib.figure import Figure
 
     entry = next(iter(params.top().entries.cityscapes))
-    scenes = cityscapes.load(scale)
+    settings = params.load(cityscapes.CityscapesDataParams, scale, "cityscapes_data")
+    scenes = cityscapes.load(cityscapes.PREPARED.format(scale=scale), settings)
     chosen = spread(scenes.split("val"), ROWS)
     titles = ["image", "ground truth", *(TITLES[init] for init in load_transfer.INITS)]
     rows = [_row(scale, entry, scenes.root, pair) for pair in chosen]
