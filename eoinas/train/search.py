@@ -12,7 +12,7 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from eoinas import optim, params, schedules, seeds
+from eoinas import params, schedules, seeds
 from eoinas.checkpoint import Checkpoint, check_finite
 from eoinas.genotype import CELLS, EDGES, OPERATIONS, ZERO
 from eoinas.models.supernet import Path, mixture_path, sampled_path
@@ -39,7 +39,7 @@ class SearchParams(params.Section):
     grad_clip: params.PositiveFloat
     alpha_init_sd: params.NonNegative
     alpha_learning_rate: params.PositiveFloat
-    alpha_betas: Annotated[list[params.Fraction], Field(min_length=2, max_length=2)]
+    alpha_betas: Annotated[list[Annotated[float, Field(ge=0, lt=1)]], Field(min_length=2, max_length=2)]
     alpha_weight_decay: params.NonNegative
     temperature: params.PositiveFloat
     temperature_decay: Annotated[float, Field(gt=0, le=1)]
@@ -127,9 +127,12 @@ class Architecture:
         self.previous: Tensor | None = None  # I of the step before, of the operations that live now
         self.prunes = 0
 
-    def _adam(self) -> optim.Adam:
+    def _adam(self) -> torch.optim.Adam:
         s = self.settings
-        return optim.Adam([self.alpha], s.alpha_learning_rate, s.alpha_betas, s.alpha_weight_decay)  # choices D15, D39
+        betas = tuple(s.alpha_betas)
+        return torch.optim.Adam(  # choices D15, D39
+            [self.alpha], lr=s.alpha_learning_rate, betas=betas, weight_decay=s.alpha_weight_decay
+        )
 
     def draw(self, tau: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
         """The drawn operations [2, E] and h of eq. (5) [2, E, O]."""
@@ -223,7 +226,9 @@ def search(
     """
     network = task.network
     device = next(network.parameters()).device
-    optimizer = optim.SGD(network.parameters(), settings.learning_rate, settings.momentum, settings.weight_decay)
+    optimizer = torch.optim.SGD(
+        network.parameters(), lr=settings.learning_rate, momentum=settings.momentum, weight_decay=settings.weight_decay
+    )
     architecture = Architecture(settings, variant, weight, seeds.generator(seed, "alpha"))
     steps = task.train.steps
     epoch_log, trace, log = EpochLog(1), Trace(), RunLog(title, settings.epochs, steps)
@@ -283,7 +288,7 @@ def search(
     return Result(log, trace.arrays(architecture, architecture.measure(steps)["I"]))
 
 
-def weight_step(task: Task, optimizer: optim.SGD, path: Path, epoch: int, step: int, clip: float) -> tuple[Tensor, Tensor]:
+def weight_step(task: Task, optimizer: torch.optim.SGD, path: Path, epoch: int, step: int, clip: float) -> tuple[Tensor, Tensor]:
     """Algorithm 1 line 3: descend the training loss in w; returns loss and accuracy of the batch, on the device."""
     inputs, targets = task.train.get(epoch, step)
     outputs = task.forward(inputs, path)
