@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from benchmarks import reference, timing
 from benchmarks.timing import Work
-from eoinas import optim, params
+from eoinas import params
 from eoinas.genotype import OPERATIONS
 from eoinas.models import ops
 from eoinas.models.supernet import SupernetCIFAR, sampled_path
@@ -113,7 +113,7 @@ def fast(found: Networks, live: int) -> Work:
         found.loss,
         found.score,
     )
-    optimizer = optim.SGD(network.parameters(), 0.025, 0.9, 3e-4)
+    optimizer = _sgd(network)
     architecture = search.Architecture(numbers, search.VARIANTS["eoinas"], 0.5, torch.Generator().manual_seed(0))
     architecture.alive = alive(live)
 

@@ -12,7 +12,6 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from benchmarks import reference, retrain_step, search_step, timing
 from benchmarks.search_step import Case
-from eoinas import optim
 from eoinas.data import augment
 from eoinas.models.supernet import mixture_path
 from eoinas.train import search
@@ -92,11 +91,11 @@ class HostReads(TorchDispatchMode):
         return function(*args, **(kwargs or {}))
 
 
-def parts() -> tuple[search.Task, optim.SGD, search.Architecture]:
+def parts() -> tuple[search.Task, torch.optim.SGD, search.Architecture]:
     found = search_step.networks(SMALL)
     train, valid = (search_step.Fixed(batch) for batch in found.batches)
     task = search.Task(found.fast, found.fast, train, valid, found.loss, found.score)
-    optimizer = optim.SGD(found.fast.parameters(), 0.025, 0.9, 3e-4)
+    optimizer = torch.optim.SGD(found.fast.parameters(), 0.025, 0.9, weight_decay=3e-4)
     generator = torch.Generator().manual_seed(0)
     return task, optimizer, search.Architecture(search_step.settings(), search.VARIANTS["eoinas"], 0.5, generator)
 
@@ -110,7 +109,7 @@ def test_steps_read_no_value_of_the_network() -> None:
             search.alpha_step(task, architecture, architecture.path(index, h, search_step.CPU, True), 1, 0, 5.0)
         h = architecture.draw(search_step.draw(architecture.alive, 0), 5.0)[1]
         # Adam counts its steps in a tensor on the CPU, where alpha lives.
-        counts = {id(state["step"]) for state in architecture.optimizer.state_dict()["state"] if state}
+        counts = {id(state["step"]) for state in architecture.optimizer.state_dict()["state"].values()}
         assert not [tensor for tensor in reads.found if id(tensor) not in counts]
 
 
@@ -120,7 +119,7 @@ def test_weight_step_runs_where_no_value_can_be_read() -> None:
     network = task.network.to("meta")
     batch = tuple(part.to("meta") for part in task.train.get(1, 0))
     task = task._replace(train=search_step.Fixed(batch))
-    optimizer = optim.SGD(network.parameters(), 0.025, 0.9, 3e-4)
+    optimizer = torch.optim.SGD(network.parameters(), 0.025, 0.9, weight_decay=3e-4)
     index, h = architecture.draw(search_step.draw(architecture.alive, 0), 5.0)
     loss, accuracy = search.weight_step(task, optimizer, architecture.path(index, h, torch.device("meta"), False), 1, 0, 5.0)
     assert loss.is_meta

@@ -12,7 +12,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from eoinas import formats, optim, params, schedules, seeds, weights
+from eoinas import formats, params, schedules, seeds, weights
 from eoinas.checkpoint import Checkpoint, check_finite
 from eoinas.data.batches import TrainBatches
 from eoinas.data.images import Images
@@ -90,7 +90,9 @@ def train(
     layout = arithmetic.layout(settings)
     network = network.to(device, memory_format=layout)
     training = arithmetic.compiled(network, settings)
-    optimizer = optim.SGD(network.parameters(), settings.learning_rate, settings.momentum, settings.weight_decay)
+    optimizer = torch.optim.SGD(
+        network.parameters(), lr=settings.learning_rate, momentum=settings.momentum, weight_decay=settings.weight_decay
+    )
     scaler = arithmetic.scaler(settings, device)
     source = TrainBatches(
         images.images,

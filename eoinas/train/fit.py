@@ -11,7 +11,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from eoinas import optim, params, ranks
+from eoinas import params, ranks
 from eoinas.checkpoint import check_finite
 from eoinas.ranks import Group
 from eoinas.runlog import RunLog
@@ -88,7 +88,7 @@ def fit(
     device, memory = next(network.parameters()).device, arithmetic.layout(settings)
     network.to(memory_format=memory)
     forward = _on_all_ranks(network, settings, group, device)
-    optimizer = optim.SGD(network.parameters(), 0.0, settings.momentum, settings.weight_decay)
+    optimizer = torch.optim.SGD(network.parameters(), momentum=settings.momentum, weight_decay=settings.weight_decay)
     scaler = arithmetic.scaler(settings, device)
     epochs = -(-iterations // batches.steps)
     log = RunLog(title, epochs, batches.steps, shown=group.rank == 0)
