@@ -98,7 +98,7 @@ class Checkpoint:
             if error.errno not in _NO_LOCKS:
                 raise
             raise InputError(
-                f"{self._folder}: this file system has no locks ({error.strerror}); make .scratch a link to a folder on a local disk"
+                f"{self._folder}: this file system has no locks ({error.strerror}); make .scratch a link to a local disk's folder"
             ) from None
         command.wait_for_checkpoint()
         return self

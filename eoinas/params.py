@@ -28,7 +28,7 @@ class Section(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, populate_by_name=False)
 
-    def plain(self) -> dict:
+    def dumped(self) -> dict:
         """As JSON has it."""
         return self.model_dump(mode="json", by_alias=True)
 
@@ -112,11 +112,13 @@ def build(section: type[T], layers: Iterable[Layer]) -> T:
 
 
 def _first(error: ValidationError) -> tuple[str, tuple]:
-    """What is wrong first, and with which key. A mistyped key is both unknown and missing; the unknown one is what the user wrote."""
+    """What is wrong first, and with which key. A mistyped key is unknown and missing; the unknown one is what the user wrote."""
     first = min(error.errors(include_url=False), key=lambda each: each["type"] != "extra_forbidden")
     given = "" if first["type"] in ("missing", "extra_forbidden") else f", not {first['input']!r:.80}"
     known = {"missing": "is missing", "extra_forbidden": "is not a known parameter"}
-    return known.get(first["type"], first["msg"].removeprefix("Value error, ")) + ("" if not first["loc"] else given), first["loc"]
+    return known.get(first["type"], first["msg"].removeprefix("Value error, ")) + ("" if not first["loc"] else given), first[
+        "loc"
+    ]
 
 
 def _holds(values: object, loc: tuple) -> bool:
@@ -204,4 +206,4 @@ def choice(text: str, known: Iterable[str], what: str) -> str:
 
 def as_json(section: Section) -> str:
     """A resolved section as a person can read it: a key a line."""
-    return json.dumps(section.plain(), indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+    return json.dumps(section.dumped(), indent=1, allow_nan=False, ensure_ascii=False) + "\n"

@@ -106,7 +106,9 @@ def top(values: Mapping[str, Any]) -> Top:
     if RANDOM in found.variants:
         raise InputError(f"{params.FILE}: variants.{RANDOM}: that name is random search's; choose another")
     if found.variants[found.plain_variant].get("slimming") is not False:
-        raise InputError(f"{params.FILE}: plain_variant: '{found.plain_variant}' prunes, and Figs. 1 and 4 need one that does not")
+        raise InputError(
+            f"{params.FILE}: plain_variant: '{found.plain_variant}' prunes, and Figs. 1 and 4 need one that does not"
+        )
     for key in found.entries:
         data, _, name = key.partition("-")
         _one_of(f"entries.{key}: the data set", data, found.datasets)
@@ -262,7 +264,10 @@ def _transfer(r: Resolver) -> Files:
     imagenet, retrain = r.section(ImagenetParams, "imagenet"), r.section(RetrainParams, "retrain")
     yield "imagenet", imagenet
     size = {"C": imagenet.C, "layers": imagenet.layers, "image_size": imagenet.image_size}
-    yield "complexity", params.build(Sizes, [Layer("", {"retrain": {"C": retrain.C, "layers": retrain.layers}, "imagenet": size})])
+    yield (
+        "complexity",
+        params.build(Sizes, [Layer("", {"retrain": {"C": retrain.C, "layers": retrain.layers}, "imagenet": size})]),
+    )
 
 
 def _segmentation(r: Resolver) -> Files:

@@ -17,9 +17,7 @@ def main(scale: str, data: str, variant: str) -> None:
     source = f"data/prepared/{scale}/images/{data}"
     finished = {seed: f"results/{scale}/search/{variant}/{item}/{seed}" for item, seed in settings.searches}
     space = registry.space(network.space, network.operations)
-    cells = {
-        seed: candidates.derive_cell(space, f"{folder}/trace.npz", how.edge_rank) for seed, folder in finished.items()
-    }
+    cells = {seed: candidates.derive_cell(space, f"{folder}/trace.npz", how.edge_rank) for seed, folder in finished.items()}
     device = devices.device(how.short.cpu_threads)
     images = halves(imageset.load(source), settings.split, device)
 
@@ -33,7 +31,7 @@ def main(scale: str, data: str, variant: str) -> None:
         formats.write_json(folder / "genotype.json", space.plain(cells[seed]))
         formats.write_json(folder / "score.json", {"accuracy": accuracy, "by": how.by, "images": len(images.scored)})
 
-    key = checkpoint.fingerprint("derive", [settings.plain(), str(device)], [source, *finished.values()])
+    key = checkpoint.fingerprint("derive", [settings.dumped(), str(device)], [source, *finished.values()])
     minutes = params.machine(scale, "derive").checkpoint_minutes
     with checkpoint.Checkpoint(f"{scale}/{name}".replace("/", "-"), key, minutes) as states:
         states.parts(f"results/{scale}/{name}", {str(seed): partial(score, seed) for seed in cells})

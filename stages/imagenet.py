@@ -18,7 +18,7 @@ def main(scale: str, entry: str) -> None:
     device = devices.device(settings.cpu_threads)
     if group.local_rank == 0:
         imagenet_data.check_files(data)
-    key = checkpoint.fingerprint("imagenet", [settings.plain(), genotype.plain(cell), entry, str(device)], [source])
+    key = checkpoint.fingerprint("imagenet", [settings.dumped(), genotype.plain(cell), entry, str(device)], [source])
     with ranks.SharedCheckpoint(group, name.replace("/", "-"), key, machine.checkpoint_minutes) as states:
         network = imagenet.build(cell, settings, len(data.classes), entry).to(device)
         weight = settings.auxiliary_weight

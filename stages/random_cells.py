@@ -23,7 +23,7 @@ def main(scale: str, data: str) -> None:
         formats.write_json(folder / "genotype.json", space.plain(cell))
         formats.write_json(folder / "score.json", {"accuracy": accuracy, "by": "retrain", "images": len(images.scored)})
 
-    key = checkpoint.fingerprint("random_cells", [settings.plain(), str(device)], [source])
+    key = checkpoint.fingerprint("random_cells", [settings.dumped(), str(device)], [source])
     minutes = params.machine(scale, "random_cells").checkpoint_minutes
     with checkpoint.Checkpoint(f"{scale}/{name}".replace("/", "-"), key, minutes) as states:
         states.parts(f"results/{scale}/{name}", {str(seed): partial(score, seed) for seed in settings.seeds})

@@ -25,7 +25,7 @@ def main(scale: str, entry: str, item: str) -> None:
         result = classify.train(cell, images, settings.retrain, cutout, run, entry, title, states)
         classify.save(result, images, imageset.source(source), folder)
 
-    what = [settings.plain(), genotype.plain(cell), cutout, entry, str(device)]
+    what = [settings.dumped(), genotype.plain(cell), cutout, entry, str(device)]
     key = checkpoint.fingerprint("retrain", what, [source])
     minutes = params.machine(scale, "retrain").checkpoint_minutes
     with checkpoint.Checkpoint(name.replace("/", "-"), key, minutes) as states:

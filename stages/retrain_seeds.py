@@ -27,7 +27,7 @@ def main(scale: str, data: str, variant: str, item: str) -> None:
         result = classify.train(cells[seed], images, settings.retrain, settings.cutout, run, stream, title, states)
         classify.save(result, images, imageset.source(source), folder)
 
-    what = [settings.plain(), {str(seed): genotype.plain(cell) for seed, cell in cells.items()}, str(device)]
+    what = [settings.dumped(), {str(seed): genotype.plain(cell) for seed, cell in cells.items()}, str(device)]
     key = checkpoint.fingerprint("retrain_seeds", what, [source])
     minutes = params.machine(scale, "retrain_seeds").checkpoint_minutes
     with checkpoint.Checkpoint(f"{scale}/{name}".replace("/", "-"), key, minutes) as states:

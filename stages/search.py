@@ -25,7 +25,7 @@ def main(scale: str, data: str, variant: str, item: str) -> None:
         np.savez(folder / "trace.npz", **result.trace)
         formats.write_json(folder / checkpoint.TIMING, result.log.cost(devices.device_name()))
 
-    key = checkpoint.fingerprint("search", [settings.plain(), str(device)], [source])
+    key = checkpoint.fingerprint("search", [settings.dumped(), str(device)], [source])
     with checkpoint.Checkpoint(f"{scale}/{name}".replace("/", "-"), key, machine.checkpoint_minutes) as states:
         works = {str(seed): partial(run, seed) for seed in settings.seeds}
         states.parts(f"results/{scale}/{name}", works, f"results/{scale}/timing/{name}")

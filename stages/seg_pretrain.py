@@ -22,7 +22,7 @@ def main(scale: str, entry: str) -> None:
     device = devices.device(recipe.cpu_threads)
     if group.local_rank == 0:
         imagenet_data.check_files(data)
-    key = checkpoint.fingerprint("seg_pretrain", [settings.plain(), genotype.plain(cell), stream, str(device)], [source])
+    key = checkpoint.fingerprint("seg_pretrain", [settings.dumped(), genotype.plain(cell), stream, str(device)], [source])
     with ranks.SharedCheckpoint(group, name.replace("/", "-"), key, machine.checkpoint_minutes) as states:
         torch.manual_seed(seeds.seed_of(recipe.seed, stream, "init"))
         network = PooledClassifier(cell, settings.network, len(data.classes)).to(device)

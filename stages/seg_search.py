@@ -13,7 +13,7 @@ def main(scale: str) -> None:
     device = devices.device(settings.cpu_threads)
     # Where the pictures lie is no dependency: the manifest is.
     scenes = cityscapes.load(source, params.read_settings(cityscapes.CityscapesDataParams, scale, "cityscapes_data"))
-    key = checkpoint.fingerprint("seg_search", [settings.plain(), str(device)], [source])
+    key = checkpoint.fingerprint("seg_search", [settings.dumped(), str(device)], [source])
     with checkpoint.Checkpoint(name.replace("/", "-"), key, machine.checkpoint_minutes) as states:
         network, result = search_seg.run(scenes, settings, device, machine.workers, name, states)
         with files.replacing_folder(f"results/{name}") as folder:

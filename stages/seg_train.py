@@ -15,7 +15,7 @@ def main(scale: str, entry: str, init: str) -> None:
     # Where the pictures lie is no dependency: the manifest is.
     scenes = cityscapes.load(source, params.read_settings(cityscapes.CityscapesDataParams, scale, "cityscapes_data"))
     stream = f"{entry}/{init}"
-    what = [settings.plain(), genotype.plain(cell), stream, str(device)]
+    what = [settings.dumped(), genotype.plain(cell), stream, str(device)]
     key = checkpoint.fingerprint("seg_train", what, [source, *([backbone] if backbone else [])])
     with ranks.SharedCheckpoint(group, name.replace("/", "-"), key, machine.checkpoint_minutes) as states:
         network, log = segment.train(

@@ -26,7 +26,7 @@ def main(scale: str, data: str, variant: str, operation: str) -> None:
         result.log.write(folder / "history.csv")
         formats.write_json(folder / "counts.json", {"run": run, "wrong": result.wrong[-1], "images": len(images.scored)})
 
-    key = checkpoint.fingerprint("standalone", [settings.plain(), genotype.plain(found), operation, str(device)], [source])
+    key = checkpoint.fingerprint("standalone", [settings.dumped(), genotype.plain(found), operation, str(device)], [source])
     minutes = params.machine(scale, "standalone").checkpoint_minutes
     with checkpoint.Checkpoint(name.replace("/", "-"), key, minutes) as states:
         done = {run: states.part(str(run), partial(train, run)) for run in settings.runs}

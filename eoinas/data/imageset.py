@@ -1,5 +1,6 @@
 """A classification data set in memory and on disk: whatever its source, every later stage sees these arrays only."""
 
+import hashlib
 from dataclasses import dataclass
 from math import sqrt
 from pathlib import Path
@@ -128,6 +129,12 @@ def source(folder: Path | str) -> dict:
     """
     meta = _meta(Path(folder) / META)
     return {"source": meta.source, "image_size": meta.image_size, "classes": len(meta.classes)}
+
+
+def digest(folder: Path | str) -> str:
+    """SHA-256 of what ``save`` wrote to ``folder``."""
+    members = sorted(Path(folder).iterdir())
+    return hashlib.sha256("".join(f"{path.name} {files.sha256(path)}\n" for path in members).encode()).hexdigest()
 
 
 _AGAIN = "delete the folder and prepare the data again"

@@ -5,7 +5,7 @@ Shapes: cells, E edges, O operations.
 
 from torch import Tensor
 
-# For each cell and each edge: the operations to run and their weights (None: 1, and no gradient). The zero operation runs nothing.
+# For each cell and each edge: the operations to run and their weights (None: 1, and no gradient); zero runs nothing.
 Path = list[list[list[tuple[int, Tensor | None]]]]
 
 

@@ -9,9 +9,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from eoinas.models.aspp import ASPP
+from eoinas.models.path import Path
 from eoinas.models.seg_cells import plan
 from eoinas.models.seg_stem import SegStem
-from eoinas.models.path import Path
 from eoinas.models.supernet import SearchCell
 from eoinas.spaces.space import Space
 

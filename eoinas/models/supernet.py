@@ -19,9 +19,7 @@ _SKIP = "skip_connect"
 class SearchCell(nn.Module):
     """A cell with all operations on all edges; in a reduction cell the edges from the two inputs have stride two."""
 
-    def __init__(
-        self, space: Space, C_prev_prev: int, C_prev: int, C: int, reduction: bool, reduction_prev: bool, pool_bn: bool
-    ):
+    def __init__(self, space: Space, C_prev_prev: int, C_prev: int, C: int, reduction: bool, reduction_prev: bool, pool_bn: bool):
         super().__init__()
         self._space, self._nodes = space, sorted({j for _, j in space.edges})
         self.out_channels = C * len(self._nodes)

@@ -36,7 +36,7 @@ def indicator(accuracy_weight: Tensor, architecture_weight: Tensor, weight: floa
 
 
 def permuted(accuracy_weight: Tensor, alive: Tensor, keys: Tensor) -> Tensor:
-    """S [..., O] with its values dealt out anew among the live operations of each edge, by distinct ``keys`` [..., O]: a control."""
+    """S [..., O], a control: its values dealt out anew among the live operations of each edge, by distinct ``keys`` [..., O]."""
     by_key = keys.masked_fill(~alive, torch.inf).argsort(-1)  # live operations in the order of their keys, then the dead
     by_index = torch.argsort((~alive).int(), dim=-1, stable=True)  # live operations in their own order, then the dead
     return torch.empty_like(accuracy_weight).scatter(-1, by_key, accuracy_weight.gather(-1, by_index))

@@ -41,7 +41,6 @@ class RetrainParams(arithmetic.ArithmeticParams):
     drop_path: Annotated[float, Field(ge=0, lt=1)]
     auxiliary_weight: params.NonNegative
     cpu_threads: Annotated[int, Field(ge=0)]
-    checkpoint_minutes: params.PositiveFloat
 
 
 class RetrainStage(params.Section):
@@ -71,7 +70,14 @@ class Result(NamedTuple):
 
 
 def train(
-    genotype: Genotype, images: Images, settings: RetrainParams, cutout: int, seed: int, title: str, checkpoint: Checkpoint
+    genotype: Genotype,
+    images: Images,
+    settings: RetrainParams,
+    cutout: int,
+    seed: int,
+    stream: str,
+    title: str,
+    checkpoint: Checkpoint,
 ) -> Result:
     """Train the network that ``genotype`` makes and count its errors after each epoch.
 
@@ -84,7 +90,7 @@ def train(
         Stopped: a signal asked the process to end; its state is in ``checkpoint``.
     """
     device = images.images.device
-    torch.manual_seed(seeds.seed_of(seed, "init"))
+    torch.manual_seed(seeds.seed_of(seed, stream, "init"))
     size = images.images.shape[-1]
     network = NetworkCIFAR(genotype, settings.C, settings.layers, len(images.data.classes), size, settings.auxiliary_weight > 0)
     layout = arithmetic.layout(settings)
@@ -105,7 +111,7 @@ def train(
         images.data.mean,
         images.data.std,
         seed,
-        "retrain",
+        f"{stream} retrain",
     )
     log = RunLog(title, settings.epochs, source.steps)
     first, losses, correct, wrong = 1, [], [], []
@@ -142,7 +148,7 @@ def train(
         network.train()
         for step in range(len(losses), source.steps):
             inputs, targets = source.get(epoch, step)
-            keep = keep_masks(settings.layers, len(inputs), drop, seeds.generator(seed, "drop path", epoch, step))
+            keep = keep_masks(settings.layers, len(inputs), drop, seeds.generator(seed, stream, "drop path", epoch, step))
             keep = keep if keep is None else keep.to(device)
             with arithmetic.autocast(settings, device):
                 logits, auxiliary = training(inputs.contiguous(memory_format=layout), keep)

@@ -26,9 +26,7 @@ class FitParams(arithmetic.ArithmeticParams):
     weight_decay: params.NonNegative
     grad_clip: params.NonNegative
     sync_bn: bool
-    workers: Annotated[int, Field(ge=0)]
     cpu_threads: Annotated[int, Field(ge=0)]
-    checkpoint_minutes: params.PositiveFloat
 
 
 class Batches(Protocol):

@@ -51,13 +51,13 @@ class PretrainStage(params.Section):
     recipe: RecipeParams
 
 
-def build(genotype: Genotype, settings: ImagenetParams, classes: int) -> NetworkImageNet:
+def build(genotype: Genotype, settings: ImagenetParams, classes: int, stream: str) -> NetworkImageNet:
     """The network on the CPU with its first weights, which follow from the seed.
 
     Raises:
         InputError: the images are too small for the auxiliary head.
     """
-    torch.manual_seed(seeds.seed_of(settings.seed, "init"))
+    torch.manual_seed(seeds.seed_of(settings.seed, stream, "init"))
     return NetworkImageNet(genotype, settings.C, settings.layers, classes, settings.image_size, settings.auxiliary_weight > 0)
 
 
@@ -66,9 +66,11 @@ def train(
     settings: RecipeParams,
     data: Listing,
     group: Group,
+    stream: str,
     title: str,
     checkpoint: fit.States,
     auxiliary_weight: float = 0.0,
+    workers: int = 0,
 ) -> RunLog:
     """Train ``network`` in place and count its errors after each epoch.
 
@@ -85,10 +87,10 @@ def train(
         InputError: the loss is not a number, or an image cannot be read.
         Stopped: a signal asked the process to end; its state is in ``checkpoint``.
     """
-    device, workers = next(network.parameters()).device, settings.workers
+    device = next(network.parameters()).device
     photos = Photos(data.folder, data.train, settings.image_size, training=True)
     count = settings.epoch_images
-    batches = FileBatches(photos, settings.batch_size, settings.seed, "imagenet", workers, device, group, count)
+    batches = FileBatches(photos, settings.batch_size, settings.seed, f"{stream} imagenet", workers, device, group, count)
     scored = Photos(data.folder, data.val, settings.image_size, training=False)
 
     def loss(outputs: tuple[Tensor, Tensor | None], targets: Tensor) -> tuple[Tensor, int, Tensor]:
@@ -99,7 +101,7 @@ def train(
         return total, len(targets), (logits.argmax(1) == targets).sum()
 
     def evaluate(network: nn.Module, _epoch: int, poll: Callable[[], None]) -> dict[str, float | int]:
-        top1, top5 = count_wrong(network, scored, settings, device, group, poll)
+        top1, top5 = count_wrong(network, scored, settings, device, group, poll, workers)
         images = len(scored)
         return {"wrong_top1": top1, "wrong_top5": top5, "error_top1": top1 / images, "error_top5": top5 / images}
 
@@ -123,6 +125,7 @@ def count_wrong(
     device: torch.device,
     group: Group,
     poll: Callable[[], None] = command.leave_if_asked,
+    workers: int = 0,
 ) -> tuple[int, int]:
     """Images whose class is not the first, and not among the first five, of what ``network`` says; the ranks share the work.
 
@@ -132,7 +135,7 @@ def count_wrong(
     network.eval()
     shared = len(photos) // group.world // settings.eval_batch_size
     wrong = torch.zeros(2, dtype=torch.int64, device=device)
-    for number, (inputs, targets) in enumerate(in_order(photos, settings.eval_batch_size, settings.workers, device, group)):
+    for number, (inputs, targets) in enumerate(in_order(photos, settings.eval_batch_size, workers, device, group)):
         with arithmetic.autocast(settings, device):
             logits, _ = network(inputs.contiguous(memory_format=arithmetic.layout(settings)))
         hits = logits.topk(min(5, logits.shape[1])).indices == targets[:, None]  # [B, 5]

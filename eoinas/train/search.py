@@ -331,7 +331,9 @@ class _Run:
         self.epoch_log = EpochLog(epoch + 1)
 
 
-def weight_step(task: Task, optimizer: torch.optim.Optimizer, path: Path, epoch: int, step: int, clip: float) -> tuple[Tensor, Tensor]:
+def weight_step(
+    task: Task, optimizer: torch.optim.Optimizer, path: Path, epoch: int, step: int, clip: float
+) -> tuple[Tensor, Tensor]:
     """Algorithm 1 line 3: descend the training loss in w; returns loss and accuracy of the batch, on the device."""
     inputs, targets = task.train.get(epoch, step)
     loss, accuracy = task.judge(task.forward(inputs, path), targets)

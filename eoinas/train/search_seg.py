@@ -21,6 +21,7 @@ from eoinas.train import pixel_loss, search
 class SegSearchParams(search.SearchParams):
     """Algorithm 1's numbers and those of Sec. V-B; what each means stands beside it in params.yaml."""
 
+    variant: str  # of `variants`, whose keys are here already
     C: Annotated[int, Field(gt=0, multiple_of=2)]
     cells: Cells
     aspp_rates: Annotated[list[params.Positive], Field(min_length=1)]

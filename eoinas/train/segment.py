@@ -50,8 +50,10 @@ def train(
     backbone: Path | str | None,
     device: torch.device,
     group: Group,
+    stream: str,
     title: str,
     states: fit.States,
+    workers: int = 0,
 ) -> tuple[SegmentationNetwork, RunLog]:
     """Train the network that ``genotype`` makes on all training scenes.
 
@@ -68,12 +70,12 @@ def train(
             f"{params.FILE}: seg_train: a batch of one picture a process cannot be normalised: raise batch_size, use fewer "
             "processes, or set sync_bn to true or seg_network.norm to group"
         )
-    torch.manual_seed(seeds.seed_of(settings.seed, "init"))
+    torch.manual_seed(seeds.seed_of(settings.seed, stream, "init"))
     network = SegmentationNetwork(genotype, size, len(CLASSES))
     if backbone is not None:
         pretrained.load_backbone(network, backbone)
     dataset = crops.Crops(scenes.root, scenes_train, settings.crops, scenes.cache)
-    batches = FileBatches(dataset, settings.batch_size, settings.seed, "segmentation", settings.workers, device, group)
+    batches = FileBatches(dataset, settings.batch_size, settings.seed, f"{stream} segmentation", workers, device, group)
 
     def loss(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         if settings.loss == "ohem":  # choice D50

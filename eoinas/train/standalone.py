@@ -5,9 +5,7 @@ from typing import Annotated
 
 from pydantic import Field, field_validator
 
-from eoinas import params
-from eoinas.errors import InputError
-from eoinas.genotype import INPUTS, NODES, OPERATIONS, Genotype
+from eoinas.genotype import INPUTS, NODES, Genotype
 from eoinas.train.classify import RetrainParams
 
 
@@ -24,18 +22,6 @@ class StandaloneParams(RetrainParams):
         if len(set(runs)) < len(runs):
             raise ValueError("no run may come twice")
         return runs
-
-
-def operations(text: str) -> list[str]:
-    """The operations that an item of ``standalone_operations`` stands for.
-
-    Raises:
-        InputError: it is no number or range of numbers, or there is no operation of such a number.
-    """
-    numbers = params.numbers(text)
-    if numbers[-1] >= len(OPERATIONS):
-        raise InputError(f"'{text}': the operations have the numbers 0 to {len(OPERATIONS) - 1}")
-    return [OPERATIONS[number] for number in numbers]
 
 
 def with_operation(cell: Genotype, edge: int, operation: str) -> Genotype:
