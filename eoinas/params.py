@@ -116,9 +116,8 @@ def _first(error: ValidationError) -> tuple[str, tuple]:
     first = min(error.errors(include_url=False), key=lambda each: each["type"] != "extra_forbidden")
     given = "" if first["type"] in ("missing", "extra_forbidden") else f", not {first['input']!r:.80}"
     known = {"missing": "is missing", "extra_forbidden": "is not a known parameter"}
-    return known.get(first["type"], first["msg"].removeprefix("Value error, ")) + ("" if not first["loc"] else given), first[
-        "loc"
-    ]
+    reason = known.get(first["type"], first["msg"].removeprefix("Value error, "))
+    return reason + (given if first["loc"] else ""), first["loc"]
 
 
 def _holds(values: object, loc: tuple) -> bool:

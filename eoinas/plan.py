@@ -1,4 +1,4 @@
-"""What a scale does, resolved: written by the stage `settings`, read by everything that reports. Labels and colours stand here alone."""
+"""What a scale does, resolved: written by the stage `settings`, read by everything that reports. Labels stand here alone."""
 
 from typing import Literal
 

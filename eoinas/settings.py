@@ -1,8 +1,8 @@
 """What params.yaml means: every consumer's parameters, resolved and checked, a file each.
 
 A scale takes from ``paper`` what it does not say itself, mappings key by key. A block takes from the one that ``FROM`` names what
-it does not say at any scale. The search takes ``method``, then its own block, then what the variant sets. Labels and colours are in
-the file for reports alone, ``machine`` is in none.
+it does not say at any scale. The search takes ``method``, then its own block, then what the variant sets. Labels and colours are
+in the file for reports alone, ``machine`` is in none.
 """
 
 from collections.abc import Iterator, Mapping
