@@ -95,8 +95,11 @@ def merged(layers: Iterable[Layer]) -> dict:
     return result
 
 
-def build(section: type[T], layers: Iterable[Layer]) -> T:
+def build(section: type[T], layers: Iterable[Layer], where: str | None = None) -> T:
     """The merged ``layers`` checked and typed as ``section``.
+
+    Args:
+        where: where a missing key belongs; the last layer unless given.
 
     Raises:
         InputError: a key is unknown or missing, or a value has the wrong type or is out of range.
@@ -106,8 +109,9 @@ def build(section: type[T], layers: Iterable[Layer]) -> T:
         return section.model_validate(merged(layers))
     except ValidationError as error:
         reason, loc = _first(error)
-        where = next((layer.where for layer in reversed(layers) if _holds(layer.values, loc)), layers[-1].where)
-        key = ".".join(part for part in (where, *map(str, loc)) if part != "")
+        own = layers[-1].where if where is None else where
+        found = next((layer.where for layer in reversed(layers) if _holds(layer.values, loc)), own)
+        key = ".".join(part for part in (found, *map(str, loc)) if part != "")
         raise InputError(f"{FILE}: {key}: {reason}") from None
 
 

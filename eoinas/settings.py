@@ -146,7 +146,7 @@ class Resolver(NamedTuple):
         layers = self.layers(block)
         own = len(dict.fromkeys((BASE, self.scale)))
         inherited = [Layer(where, {k: v for k, v in values.items() if k in known}) for where, values in layers[:-own]]
-        return params.build(section, [*inherited, *layers[-own:], *more])
+        return params.build(section, [*inherited, *layers[-own:], *more], f"{self.scale}.{block}")
 
     def search(self, section: type[params.T], block: str, variant: str) -> params.T:
         """A search's parameters with a variant."""
@@ -154,7 +154,7 @@ class Resolver(NamedTuple):
         weight = None if given.get("indicator") == "beta" else self.top.lambda_
         where = f"variants.{variant}"
         above = [Layer("", {"operations": list(self.top.operations), "lambda": weight}), Layer("method", self.top.method)]
-        return params.build(section, [*above, *self.layers(block), Layer(where, given)])
+        return params.build(section, [*above, *self.layers(block), Layer(where, given)], f"{self.scale}.{block}")
 
     @property
     def repeats(self) -> Repeats:
@@ -192,15 +192,15 @@ def resolve(values: Mapping[str, Any], scale: str) -> dict[str, Section]:
     """
     checked = top(values)
     params.choice(scale, scales(values), "scale")
-    for name in dict.fromkeys((BASE, scale)):
-        for block in values.get(name, {}):
-            _one_of(f"{name}: the block", block, BLOCKS)
-    if BASE not in values:
+    if BASE not in scales(values):
         raise InputError(f"{params.FILE}: the scale {BASE}, from which all others take what they do not say, is missing")
+    for name in scales(values):
+        for block in values[name]:
+            _one_of(f"{name}: the block", block, BLOCKS)
+        for stage in ("search", *(key for key, value in checked.machine.get(name, {}).items() if isinstance(value, dict))):
+            params.machine(name, stage)  # that it is well-formed; no file depends on it
     resolver = Resolver(values, scale, checked)
     found = dict(part for make in (_data, _searches, _trainings, _transfer, _segmentation) for part in make(resolver))
-    for stage in ("search", "imagenet"):  # that the block is well-formed; no file depends on it
-        params.machine(scale, stage)
     return {**found, "report": _plan(resolver)}
 
 

@@ -19,7 +19,7 @@ def prune(die: Tensor, importance: Tensor, alive: Tensor, zero: int | None, zero
 
     Args:
         die, importance, alive: [..., O].
-        zero: index of the zero operation, None if there is none; it loses an edge's last prune (choice D11) unless ``zero_may_win``.
+        zero: index of the zero operation or None; it loses the last prune of an edge (choice D11) unless ``zero_may_win``.
 
     Returns:
         ``alive`` afterwards [..., O], and the index of the operation that died on each edge [...].

@@ -24,7 +24,7 @@ class Darts(Space):
         super().__init__("darts", operations, CELLS, EDGES)
 
     def derive(self, importance: Tensor, alive: Tensor) -> Genotype:
-        """The two edges with the largest I of each node (Sec. III-C), each with its best operation, zero left out (choice D11)."""
+        """The two edges of each node with the largest I (Sec. III-C), each with its best operation but zero (choice D11)."""
         parts = {}
         for name, values, live in zip(self.cells, importance, alive, strict=True):
             best = derive.best_operations(values, live, self.zero)

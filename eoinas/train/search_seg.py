@@ -72,6 +72,6 @@ def run(
 
 
 def loss_and_accuracy(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean cross entropy over the pixels that count, and the A of eq. (8) for a batch of scenes: the fraction of them that are right."""
+    """Mean cross entropy over the pixels that count, and the A of eq. (8) for scenes: the fraction of those that are right."""
     total, count, correct = pixel_loss.cross_entropy(logits, targets)
     return pixel_loss.mean(total, count), pixel_loss.mean(correct, count)
