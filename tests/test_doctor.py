@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from eoinas import checkpoint, doctor
-from tests.closure import ROOT
+from eoinas.code import ROOT
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ from eoinas.train import candidates
 from stages import check_params
 from stages import entries as entry_stage
 from tests import test_search as small
-from tests.closure import ROOT
+from eoinas.code import ROOT
 
 CASES = int(os.environ.get("EOINAS_FUZZ", "25"))
 CELL = genotype.load(ROOT / "data/genotypes/eoinas_cifar.json")

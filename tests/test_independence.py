@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from tests import test_stages, test_stages_seg
-from tests.closure import ROOT
+from eoinas.code import ROOT
 
 STAGES = [
     "data_cifar10 demo",

@@ -20,7 +20,7 @@ from eoinas.models.seg_supernet import SupernetSegmentation
 from eoinas.models.segmentation import SegmentationNetwork, SegNetworkParams
 from eoinas.models.supernet import SupernetCIFAR, sampled_path
 from eoinas.train import pixel_loss, search_seg
-from tests.closure import ROOT
+from eoinas.code import ROOT
 
 # What the documentation of torch.use_deterministic_algorithms (torch 2.14) lists as raising an error on a CUDA tensor, by the
 # names of the operators underneath, and the operators that it lists as deterministic under certain arguments only.

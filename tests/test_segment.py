@@ -20,7 +20,7 @@ from eoinas.metrics import iou, label_scenes
 from eoinas.models.segmentation import PooledClassifier, SegmentationNetwork, SegNetworkParams
 from eoinas.ranks import ALONE, Group
 from eoinas.train import candidates, pretrained, search, search_seg, segment
-from tests import closure
+from eoinas import code as closure
 from tests.test_search import NoCheckpoint, same
 from tests.test_segmentation import CELL, SMALL
 
