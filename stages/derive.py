@@ -27,7 +27,7 @@ def main(scale: str, variant: str) -> None:
         else:
             accuracy = candidates.score_by_retraining(cells[seed], images, settings, seed, f"{name}/{seed}", states)
         genotype.save(folder / "genotype.json", cells[seed])
-        formats.write_json(folder / "score.json", {"accuracy": accuracy, "by": settings.by, "images": len(images.test)})
+        formats.write_json(folder / "score.json", {"accuracy": accuracy, "by": settings.by, "images": len(images.scored)})
 
     what = [settings.model_dump(), split.model_dump(), network.model_dump(), str(device)]
     key = checkpoint.fingerprint(what, [source, *finished.values()])

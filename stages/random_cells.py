@@ -21,7 +21,7 @@ def main(scale: str) -> None:
         cell = derive.random(seeds.generator(seed, "random cell"))
         accuracy = candidates.score_by_retraining(cell, images, settings, seed, f"{name}/{seed}", states)
         genotype.save(folder / "genotype.json", cell)
-        formats.write_json(folder / "score.json", {"accuracy": accuracy, "by": "retrain", "images": len(images.test)})
+        formats.write_json(folder / "score.json", {"accuracy": accuracy, "by": "retrain", "images": len(images.scored)})
 
     key = checkpoint.fingerprint([settings.model_dump(), split.model_dump(), str(device)], [source])
     with checkpoint.Checkpoint(name.replace("/", "-"), key, settings.short.checkpoint_minutes) as states:

@@ -22,7 +22,7 @@ def main(scale: str, operations: str) -> None:
         title = f"{scale}/standalone/{operation}/{run}"
         result = classify.train(cells[operation], images, settings, settings.cutout, run, title, states)
         result.log.write(folder / "history.csv")
-        formats.write_json(folder / "counts.json", {"run": run, "wrong": result.wrong[-1], "images": len(images.test)})
+        formats.write_json(folder / "counts.json", {"run": run, "wrong": result.wrong[-1], "images": len(images.scored)})
 
     key = checkpoint.fingerprint([settings.model_dump(), genotype.plain(found), operations, str(device)], [source])
     with checkpoint.Checkpoint(name.replace("/", "-"), key, settings.checkpoint_minutes) as states:

@@ -365,7 +365,7 @@ def test_channels_last_is_a_layout_only(short) -> None:
 
 def test_a_larger_valid_half_and_an_odd_image_out_are_fine() -> None:
     images = image_data.halves(data(train=9), image_data.SplitParams(halves="file_order", seed=0), torch.device("cpu"))
-    assert (len(images.train), len(images.test)) == (5, 4)
+    assert (len(images.train), len(images.scored)) == (5, 4)
     values = settings(batch_size=4, epochs=2)  # two weight steps, one batch of the other half
     result = search_cifar.run(images, values, search.VARIANTS["eoinas"], 0.5, 0, "small", NoCheckpoint())[1]
     assert len(result.log.rows) == 2

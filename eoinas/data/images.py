@@ -8,6 +8,9 @@ from torch import Tensor
 
 from eoinas import params, seeds
 from eoinas.data import augment, imageset
+from eoinas.errors import InputError
+
+FEWEST = 2  # images in a half: one has no spread to normalise by
 
 
 class SplitParams(params.Section):
@@ -22,8 +25,8 @@ class Images(NamedTuple):
 
     images: Tensor  # uint8 [N, 3, H, W]
     labels: Tensor  # int64 [N]
-    train: Tensor  # int64, on the CPU
-    test: Tensor  # int64, on the CPU
+    train: Tensor  # int64, on the CPU: the training images; in a search, its weight half
+    scored: Tensor  # int64, on the CPU: the test images; in a search, its alpha half
     data: imageset.ImageSet
 
 
@@ -36,7 +39,30 @@ def standard_split(data: imageset.ImageSet, device: torch.device) -> Images:
 
 
 def halves(data: imageset.ImageSet, split: SplitParams, device: torch.device) -> Images:
-    """The training images on the device, the weight half as ``train`` and the alpha half as ``test``."""
+    """The training images on the device in two halves, for w and for alpha; the test images are left out.
+
+    Raises:
+        InputError: a half would have fewer than two images, or ``file_order`` would give the halves different classes.
+    """
     images, labels = torch.from_numpy(data.train_images), torch.from_numpy(data.train_labels)
+    if len(labels) < 2 * FEWEST:
+        raise InputError(
+            f"the search needs at least {2 * FEWEST} training images, {FEWEST} in each half, and this data set has "
+            f"{len(labels)}; add some and prepare the data again"
+        )
+    if split.halves == "file_order" and len(labels.unique()) > 1 and _class_by_class(labels):
+        raise InputError(
+            f"{params.FILE}: split.halves: file_order would put the first classes into one half and the last into the other, "
+            "for these images lie class by class; set it to balanced"
+        )
     weight, alpha = augment.halves(labels, split.halves, seeds.generator(split.seed, "halves"))
     return Images(images.to(device), labels.to(device), weight, alpha, data)
+
+
+def _class_by_class(labels: Tensor) -> bool:
+    return int(labels.diff().ne(0).sum()) == len(labels.unique()) - 1
+
+
+def mixed(images: Images, generator: torch.Generator) -> Images:
+    """The same images, the scored ones in random order: where they lie class by class, a batch then holds many classes."""
+    return images._replace(scored=images.scored[augment.order(len(images.scored), generator)])

@@ -57,4 +57,4 @@ def score_by_retraining(
 ) -> float:
     """Accuracy on the alpha half after a short training on the weight half, a fraction."""
     result = classify.train(genotype, images, settings.short, settings.short_cutout, seed, title, checkpoint)
-    return 1 - result.wrong[-1] / len(images.test)
+    return 1 - result.wrong[-1] / len(images.scored)

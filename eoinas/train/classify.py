@@ -141,7 +141,7 @@ def train(
         check_finite(losses, f"{title}: the train", epoch, checkpoint)
         predictions, test_loss = predict(forward, network, images, settings.eval_batch_size, lambda: checkpoint.offer(state))
         check_finite([test_loss], f"{title}: the test", epoch, checkpoint)
-        wrong.append(int((predictions != images.labels[images.test.to(device)].cpu()).sum()))
+        wrong.append(int((predictions != images.labels[images.scored.to(device)].cpu()).sum()))
         log.epoch(
             epoch=epoch,
             learning_rate=rate,
@@ -149,7 +149,7 @@ def train(
             train_loss=_mean(losses),
             train_accuracy=_mean(correct),
             test_loss=test_loss,
-            test_error=wrong[-1] / len(images.test),
+            test_error=wrong[-1] / len(images.scored),
         )
         losses, correct = [], []
     log.close()
@@ -172,7 +172,7 @@ def summary(result: Result, images: Images, source: dict) -> dict:
     best = min(range(len(result.wrong)), key=result.wrong.__getitem__)
     return {
         "epochs": len(result.wrong),
-        "images": len(images.test),
+        "images": len(images.scored),
         "wrong": result.wrong[-1],
         "best_wrong": result.wrong[best],
         "best_epoch": best + 1,

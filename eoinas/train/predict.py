@@ -27,9 +27,9 @@ def predict(
     network.eval()
     predicted, losses = [], []
     data = images.data
-    for inputs, targets in batches.plain(images.images, images.labels, images.test, batch_size, data.mean, data.std):
+    for inputs, targets in batches.plain(images.images, images.labels, images.scored, batch_size, data.mean, data.std):
         logits = forward(inputs)
         predicted.append(logits.argmax(1))
         losses.append(F.cross_entropy(logits, targets, reduction="sum"))
         poll()
-    return torch.cat(predicted).cpu(), torch.stack(losses).sum().item() / len(images.test)
+    return torch.cat(predicted).cpu(), torch.stack(losses).sum().item() / len(images.scored)

@@ -71,7 +71,7 @@ def run(
         lambda inputs, path: network(inputs.contiguous(memory_format=layout), path),
         network,
         half(images.train, "search train"),
-        half(images.test, "search valid"),
+        half(images.scored, "search valid"),
         F.cross_entropy,
         lambda logits, targets: (logits.argmax(1) == targets).float().mean(),
     )
@@ -88,4 +88,4 @@ def score(genotype: Genotype, path: Path | str, images: Images, settings: Search
     weights.load(network, path)
     route = derived_path(genotype)
     predictions, _ = predict(lambda inputs: network(inputs, route), network, images, batch_size)
-    return (predictions == images.labels.cpu()[images.test]).double().mean().item()
+    return (predictions == images.labels.cpu()[images.scored]).double().mean().item()
