@@ -4,10 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from eoinas import formats, params
-from eoinas.errors import InputError
-
-PATH = "results/{scale}/settings/report.json"
+from eoinas import params
 
 
 class Operation(params.Section):
@@ -96,8 +93,4 @@ def load(scale: str) -> Plan:
     Raises:
         InputError: the stage `settings` has not run.
     """
-    path = PATH.format(scale=scale)
-    value = formats.read_json(path)
-    if not isinstance(value, dict):
-        raise InputError(f"{path}: not a plan; run the stage `settings` again")
-    return params.build(Plan, value, "", file=path)
+    return params.read_settings(Plan, scale, "report")

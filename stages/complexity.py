@@ -1,30 +1,28 @@
 """Parameters and multiply-adds of every entry's network. Usage: python -m stages.complexity SCALE"""
 
-from eoinas import command, entries, formats, params
-from eoinas.data import imagenet as imagenet_data
+from eoinas import command, entries, formats, params, plan
 from eoinas.data import imageset
 from eoinas.metrics import complexity
 from eoinas.models.cifar import NetworkCIFAR
 from eoinas.models.imagenet import NetworkImageNet
-from eoinas.train import classify, imagenet
 
 
 def main(scale: str) -> None:
-    top = params.top().entries
-    cifar = params.load(classify.RetrainParams, scale, "retrain")
-    large = params.load(imagenet.ImagenetParams, scale, "imagenet")
-    sizes = {}
-    for data in top.cifar:
-        images = imageset.load(f"data/prepared/{scale}/{data}")
-        sizes[data] = (NetworkCIFAR, cifar.C, cifar.layers, len(images.classes), images.train_images.shape[-1])
-    listing = params.load(imagenet_data.ImagenetDataParams, scale, "imagenet_data")
-    classes = len(imagenet_data.load(f"data/prepared/{scale}/imagenet", listing).classes)
-    sizes["imagenet"] = (NetworkImageNet, large.C, large.layers, classes, large.image_size)
-    table = {}
-    for data, networks in {**top.cifar, "imagenet": top.imagenet}.items():
-        network, *size = sizes[data]
-        cells = {name: entries.load(f"results/{scale}/entries/{data}/{name}.json")[0] for name in networks}
-        table[data] = {name: complexity.of_classifier(network, cell, *size) for name, cell in cells.items()}
+    sizes, found = params.read_settings(complexity.Sizes, scale, "complexity"), plan.load(scale)
+    table: dict[str, dict] = {data: {} for data in found.entries}
+    for data, networks in found.entries.items():
+        about = imageset.source(f"data/prepared/{scale}/images/{data}")
+        size = (sizes.retrain.C, sizes.retrain.layers, about["classes"], about["image_size"])
+        for name in networks:
+            cell, _ = entries.load(f"results/{scale}/entries/{data}-{name}.json")
+            table[data][name] = complexity.of_classifier(NetworkCIFAR, cell, *size)
+    large = sizes.imagenet
+    classes = len(formats.read_json(f"data/prepared/{scale}/imagenet/meta.json")["classes"])
+    table["imagenet"] = {}
+    for name in found.imagenet:
+        cell, _ = entries.load(f"results/{scale}/entries/imagenet/{name}.json")
+        size = (large.C, large.layers, classes, large.image_size)
+        table["imagenet"][name] = complexity.of_classifier(NetworkImageNet, cell, *size)
     formats.write_json(f"results/{scale}/complexity.json", table)
 
 
