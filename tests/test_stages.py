@@ -19,7 +19,6 @@ from eoinas.metrics import complexity
 from eoinas.models.cifar import NetworkCIFAR
 from eoinas.models.imagenet import NetworkImageNet
 from eoinas.train import classify
-from tests import test_search as small
 
 ROOT = Path(__file__).parent.parent
 SEARCH = {"C": 2, "layers": 3, "batch_size": 8, "epoch_images": 16, "epochs": 8, "warmup": 1, "prune_every": 1}
@@ -64,6 +63,13 @@ def change(**changes: object) -> None:
         block[last] = value
     Path("params.yaml").write_text(yaml.safe_dump(values, sort_keys=False))
     run("settings", "demo")
+
+
+def tiny() -> imageset.ImageSet:
+    """A few random images of 8 x 8 in three classes."""
+    source = np.random.default_rng(0)
+    splits = [(source.integers(256, size=(n, 3, 8, 8), dtype=np.uint8), np.arange(n) % 3) for n in (16, 6)]
+    return imageset.build(*splits, ("ant", "bee", "cat"), "here")
 
 
 def run(stage: str, *arguments: str) -> None:
@@ -372,7 +378,7 @@ def test_a_genotype_that_does_not_fit_is_named(project, refused, spoil, message:
     spoil(cell)
     path.write_text(json.dumps(cell))
     change(entries={"cifar10-mine": {"genotype": str(path), "cutout": 0}})
-    imageset.save("data/prepared/demo/images/cifar10", small.data(), "tests")
+    imageset.save("data/prepared/demo/images/cifar10", tiny(), "tests")
     found = refused("entries", "demo")
     assert found.startswith("error: data/genotypes/mine.json: ")
     assert message in found
@@ -380,7 +386,7 @@ def test_a_genotype_that_does_not_fit_is_named(project, refused, spoil, message:
 
 def test_a_genotype_that_is_neither_searched_nor_a_file_is_named(project, refused) -> None:
     change(entries={"cifar10-mine": {"genotype": "eoinass", "cutout": 0}})
-    imageset.save("data/prepared/demo/images/cifar10", small.data(), "tests")
+    imageset.save("data/prepared/demo/images/cifar10", tiny(), "tests")
     assert refused("entries", "demo").startswith("error: params.yaml: entries.cifar10-mine.genotype: one of baseline, eoinas, ")
 
 
@@ -402,7 +408,7 @@ def test_two_of_the_same_stage_do_not_run_together(finished, project, refused, m
 
 def test_images_too_small_for_the_auxiliary_head_are_refused(finished, project, refused) -> None:
     source = "data/prepared/demo/images/cifar10"
-    imageset.save(source, small.data(size=8), "tests")
+    imageset.save(source, tiny(), "tests")
     entry = read(finished / "results/demo/entries/cifar10-ours.json")
     Path("results/demo/entries").mkdir()
     Path("results/demo/entries/cifar10-ours.json").write_text(json.dumps({**entry, "data": imageset.digest(source)}))
