@@ -39,7 +39,7 @@ UV := uv==0.13.9
 LOCK :=
 COMPILE = "$$folder/bin/uv" --no-config --cache-dir "$$folder/cache" pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' $(LOCK)
-MADE_ON = 1i \# Exact versions and hashes for Python 3.11 and newer, other systems by markers; made and tried on Linux, x86-64, Python 3.11.
+MADE_ON = 1i \# For Python 3.11 and newer, other systems by markers; made and tried on Linux x86-64 with Python 3.11.
 
 lock:  ## requirements.lock and requirements-dev.lock made anew from requirements*.txt, by a tool that lives for that long alone
 	set -e; folder=$$(mktemp -d); trap 'rm -rf "$$folder"' EXIT; \
