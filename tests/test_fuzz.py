@@ -263,9 +263,9 @@ def test_pictures(suffix: str) -> None:
     from PIL import Image
 
     picture = Image.fromarray(np.random.default_rng(0).integers(256, size=(12, 10, 3), dtype=np.uint8))
-    for split in ("train", "test"):
-        Path("raw", split, "ant").mkdir(parents=True)
-        picture.save(f"raw/{split}/ant/0.{suffix}")
+    for name in ("train/ant", "train/bee", "test/ant"):
+        Path("raw", name).mkdir(parents=True)
+        picture.save(f"raw/{name}/0.{suffix}")
     path = Path(f"raw/train/ant/0.{suffix}")
     try_out(path, path.read_bytes(), lambda: folder.read("raw", 8))
 

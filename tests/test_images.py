@@ -29,7 +29,7 @@ def test_standard_split_trains_on_the_training_images_and_scores_the_test_images
 def test_a_half_has_at_least_two_images(halves):
     found = images.halves(data([0, 1, 0, 1]), split(halves), CPU)
     assert (len(found.train), len(found.scored), len(found.images)) == (2, 2, 4)
-    with pytest.raises(InputError, match=r"at least 4 training images, 2 in each half, and this data set has 3"):
+    with pytest.raises(InputError, match=r"at least 4 training images, 2 in each half, and its data set has 3"):
         images.halves(data([0, 1, 0]), split(halves), CPU)
 
 
