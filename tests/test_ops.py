@@ -3,8 +3,8 @@ import torch
 from torch import nn
 
 from eoinas.errors import InputError
-from eoinas.genotype import OPERATIONS
 from eoinas.models import ops
+from eoinas.models.ops import OPERATIONS
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
@@ -33,6 +33,11 @@ def test_every_operation_keeps_channels_and_divides_sides(name: str, stride: int
 def test_parameters_with_affine_batchnorm(name: str, stride: int, expected: int) -> None:
     operation = ops.build(name, 16, stride, affine=True, pool_bn=False)
     assert sum(parameter.numel() for parameter in operation.parameters()) == expected
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_the_table_says_which_learn_weights(name: str) -> None:
+    assert bool(list(ops.build(name, 4, 1, affine=False, pool_bn=True).parameters())) is OPERATIONS[name].weights
 
 
 @pytest.mark.parametrize("name", OPERATIONS)

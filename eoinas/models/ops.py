@@ -4,6 +4,9 @@ Shapes: B images, C channels, H x W a feature map's sides. Every operation maps 
 [B, C, ceil(H / stride), ceil(W / stride)], for odd sides too; the glue layers may change C.
 """
 
+from collections.abc import Callable
+from typing import NamedTuple
+
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -150,11 +153,46 @@ class Zero(nn.Module):
         return torch.zeros_like(x[:, :, :: self.stride, :: self.stride])  # [B, C, ceil(H / stride), ceil(W / stride)]
 
 
+def _pool(pool: nn.Module, C: int, pool_bn: bool, track_running_stats: bool) -> nn.Module:
+    if not pool_bn:
+        return pool
+    return nn.Sequential(pool, nn.BatchNorm2d(C, affine=False, track_running_stats=track_running_stats))  # choice D24
+
+
+class Operation(NamedTuple):
+    """A candidate operation.
+
+    Attributes:
+        module: builds it from C, stride, affine, pool_bn and track_running_stats, which are those of ``build``.
+        weights: whether it learns any where it keeps the sides.
+    """
+
+    module: Callable[[int, int, bool, bool, bool], nn.Module]
+    weights: bool
+
+
+# In the order of Sec. III-A. One more is one more entry, here and in the block `operations` of params.yaml.
+OPERATIONS = {
+    "skip_connect": Operation(
+        lambda C, s, affine, _, track: Identity() if s == 1 else FactorizedReduce(C, C, affine, track), False
+    ),
+    "none": Operation(lambda C, s, affine, _, track: Zero(s), False),
+    "sep_conv_3x3": Operation(lambda C, s, affine, _, track: SepConv(C, 3, s, affine, track), True),
+    "dil_conv_3x3": Operation(lambda C, s, affine, _, track: DilConv(C, 3, s, 2, affine, track), True),
+    "sep_conv_5x5": Operation(lambda C, s, affine, _, track: SepConv(C, 5, s, affine, track), True),
+    "dil_conv_5x5": Operation(lambda C, s, affine, _, track: DilConv(C, 5, s, 2, affine, track), True),
+    "avg_pool_3x3": Operation(
+        lambda C, s, _, bn, track: _pool(nn.AvgPool2d(3, s, 1, count_include_pad=False), C, bn, track), False
+    ),
+    "max_pool_3x3": Operation(lambda C, s, _, bn, track: _pool(nn.MaxPool2d(3, s, 1), C, bn, track), False),
+}
+
+
 def build(name: str, C: int, stride: int, affine: bool, pool_bn: bool, track_running_stats: bool = True) -> nn.Module:
     """The candidate operation ``name`` (Sec. III-A).
 
     Args:
-        name: one of ``genotype.OPERATIONS``.
+        name: one of ``OPERATIONS``.
         C: channels in and out.
         stride: 1, or 2 on the input nodes of a reduction cell.
         affine: learnable scale and shift in every BatchNorm: False in the super network, True in a derived network.
@@ -164,39 +202,6 @@ def build(name: str, C: int, stride: int, affine: bool, pool_bn: bool, track_run
     Raises:
         InputError: the name is unknown.
     """
-    if name == "skip_connect":
-        return Identity() if stride == 1 else FactorizedReduce(C, C, affine, track_running_stats)
-    if name == "none":
-        return Zero(stride)
-    if name == "avg_pool_3x3":
-        return _pool(nn.AvgPool2d(3, stride, padding=1, count_include_pad=False), C, pool_bn, track_running_stats)
-    if name == "max_pool_3x3":
-        return _pool(nn.MaxPool2d(3, stride, padding=1), C, pool_bn, track_running_stats)
-    if name in ("sep_conv_3x3", "sep_conv_5x5"):
-        return SepConv(C, int(name[-1]), stride, affine, track_running_stats)
-    if name in ("dil_conv_3x3", "dil_conv_5x5"):
-        return DilConv(C, int(name[-1]), stride, 2, affine, track_running_stats)
-    raise InputError(f"unknown operation {name!r:.80}; one of {', '.join(OPERATIONS)}")
-
-
-def _pool(pool: nn.Module, C: int, pool_bn: bool, track_running_stats: bool) -> nn.Module:
-    if not pool_bn:
-        return pool
-    return nn.Sequential(pool, nn.BatchNorm2d(C, affine=False, track_running_stats=track_running_stats))  # choice D24
-
-
-class _Operation:
-    def __init__(self, weights: bool):
-        self.weights = weights
-
-
-OPERATIONS = {
-    "skip_connect": _Operation(False),
-    "none": _Operation(False),
-    "sep_conv_3x3": _Operation(True),
-    "dil_conv_3x3": _Operation(True),
-    "sep_conv_5x5": _Operation(True),
-    "dil_conv_5x5": _Operation(True),
-    "avg_pool_3x3": _Operation(False),
-    "max_pool_3x3": _Operation(False),
-}
+    if name not in OPERATIONS:
+        raise InputError(f"unknown operation {name!r:.80}; one of {', '.join(OPERATIONS)}")
+    return OPERATIONS[name].module(C, stride, affine, pool_bn, track_running_stats)
