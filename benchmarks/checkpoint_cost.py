@@ -10,10 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from torch.nn import functional as F
 
-from benchmarks import timing
-from benchmarks.search_step import Fixed, accuracy
+from benchmarks import search_step, timing
+from benchmarks.search_step import Fixed
 from eoinas import params
 from eoinas.checkpoint import Checkpoint
 from eoinas.train import search, search_cifar
@@ -56,18 +55,17 @@ def run(settings: search_cifar.SearchCifarParams, folder: Path) -> Timed:
         lambda inputs, path: network(inputs.contiguous(memory_format=torch.channels_last), path),
         network,
         *batches,
-        F.cross_entropy,
-        accuracy,
+        search_cifar.loss_and_accuracy,
     )
-    short = settings.model_copy(update={"epochs": 1, "warmup": 0})
+    short = settings.model_copy(update={"epochs": 1, "warmup": 0, "slimming": False})
     with Timed(folder) as states:
-        search.search(task, short, search.VARIANTS["baseline"], 0.5, 0, "benchmark", states)
+        search.search(task, network.space, short, 0, "benchmark", states)
     return states
 
 
 def main() -> None:
     count = timing.threads()
-    settings = params.load(search_cifar.SearchCifarParams, "study", "search")
+    settings = search_step.numbers("study")
     with tempfile.TemporaryDirectory() as folder:
         found = run(settings, Path(folder) / "states")
     saves, steps = timing.spread(found.saves[1:]), timing.spread(found.steps[1:])
@@ -78,7 +76,7 @@ def main() -> None:
         batch=settings.batch_size,
         threads=count,
     )
-    period = 60 * settings.checkpoint_minutes
+    period = 60 * params.machine("study", "search").checkpoint_minutes
     total = steps.median * settings.epochs * -(-settings.epoch_images // settings.batch_size)
     share = timing.spread([100 * save / period for save in found.saves[1:]])
     report.row(

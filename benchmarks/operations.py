@@ -11,8 +11,11 @@ from torch import nn
 
 from benchmarks import timing
 from benchmarks.timing import Work
-from eoinas.genotype import EDGES, INPUTS, NODES, OPERATIONS, ZERO
+from eoinas.genotype import INPUTS, NODES
 from eoinas.models import ops
+from eoinas.models.ops import OPERATIONS
+from eoinas.spaces.darts import EDGES
+from eoinas.spaces.space import NONE
 
 C, BATCH, SIZE, TURNS, RUNS = 16, 32, 32, 7, 5
 
@@ -52,7 +55,7 @@ def main() -> None:
     title = f"Operations, C = {C}, {SIZE} x {SIZE} pixels, batch {BATCH}, forward and backward"
     report = timing.Report("operations", title, dtype="float32", threads=timing.threads())
     for name in OPERATIONS:
-        if name in (OPERATIONS[ZERO], "skip_connect"):  # they do not calculate
+        if name in (NONE, "skip_connect"):  # they do not calculate
             continue
         works = {"as it is": work(build(name)), "compiled": work(torch.compile(build(name)))}
         start = time.perf_counter()

@@ -16,11 +16,13 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from eoinas.genotype import EDGES, INPUTS, NODES, OPERATIONS, Genotype
+from eoinas.genotype import INPUTS, NODES, Genotype
 from eoinas.models.aspp import ASPP
 from eoinas.models.auxiliary import AuxiliaryHead
+from eoinas.models.ops import OPERATIONS
 from eoinas.models.seg_cells import plan
 from eoinas.models.seg_stem import SegStem
+from eoinas.spaces.darts import EDGES
 
 CLIP = 5.0  # norm of the gradients, of w and of alpha
 MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)  # of CIFAR-10's channels

@@ -6,6 +6,7 @@ see the same weights, batches and draws. With k live operations an edge, turn t 
 from another start on each edge, so that in k turns every operation runs once on every edge.
 """
 
+import functools
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,17 +14,18 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from benchmarks import reference, timing
 from benchmarks.timing import Work
-from eoinas import params
-from eoinas.genotype import OPERATIONS
+from eoinas import params, settings
 from eoinas.models import ops
-from eoinas.models.supernet import SupernetCIFAR, sampled_path
+from eoinas.models import path as paths
+from eoinas.models.ops import OPERATIONS
 from eoinas.nas import gumbel
+from eoinas.spaces import registry
 from eoinas.train import search, search_cifar
 
+SPACE = registry.space("darts", OPERATIONS)
 TEMPERATURE = 5.0
 CPU = torch.device("cpu")
 TURNS, SOFT_TURNS = 8, {8: 2, 4: 2, 2: 2}
@@ -40,42 +42,36 @@ class Case(NamedTuple):
 
 
 class Networks(NamedTuple):
-    """A fast supernet and the plain one of the same weights, with the data and the loss that they are run on."""
+    """A fast supernet and the plain one of the same weights, with the data and the judgement that they are run on."""
 
     fast: nn.Module
     plain: nn.Module
     batches: tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]  # training, validation
-    loss: Callable[[Tensor, Tensor], Tensor]
-    score: Callable[[Tensor, Tensor], Tensor]
+    judge: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]  # loss, accuracy
 
 
 def networks(case: Case, dtype: torch.dtype = torch.float32) -> Networks:
     """The supernet for CIFAR."""
     torch.manual_seed(0)
-    fast, plain = SupernetCIFAR(case.C, case.cells, 10, pool_bn=True), reference.Supernet(case.C, case.cells, 10)
+    fast, plain = SPACE.supernet(case.C, case.cells, 10, pool_bn=True), reference.Supernet(case.C, case.cells, 10)
     plain.load_state_dict(fast.state_dict())
     images = torch.randn(2, case.batch, 3, case.size, case.size, dtype=dtype)
     targets = torch.randint(10, (2, case.batch))
     batches = tuple(zip(images, targets, strict=True))
-    return Networks(fast.to(dtype), plain.to(dtype), batches, F.cross_entropy, accuracy)
-
-
-def accuracy(logits: Tensor, targets: Tensor) -> Tensor:
-    """Fraction of the batch that is right."""
-    return (logits.argmax(1) == targets).float().mean()
+    return Networks(fast.to(dtype), plain.to(dtype), batches, search_cifar.loss_and_accuracy)
 
 
 def alive(live: int) -> Tensor:
     """Which operations live, drawn once for each edge: bool [2, E, O]."""
-    rank = torch.rand(search.SHAPE, generator=torch.Generator().manual_seed(live)).argsort(-1).argsort(-1)
+    rank = torch.rand(SPACE.shape, generator=torch.Generator().manual_seed(live)).argsort(-1).argsort(-1)
     return rank < live
 
 
 def draw(living: Tensor, turn: int) -> Tensor:
     """Gumbel noise [2, E, O] under which, with alpha = 0, the operations of this turn are drawn."""
-    tau = gumbel.noise(search.SHAPE, torch.Generator().manual_seed(turn))
+    tau = gumbel.noise(SPACE.shape, torch.Generator().manual_seed(turn))
     live = int(living[0, 0].sum())
-    position = (torch.arange(search.SHAPE[0] * search.SHAPE[1]).view(search.SHAPE[:2]) + turn) % live
+    position = (torch.arange(SPACE.shape[0] * SPACE.shape[1]).view(SPACE.shape[:2]) + turn) % live
     chosen = living.int().argsort(dim=-1, descending=True, stable=True).gather(-1, position[..., None])  # [2, E, 1]
     largest = tau.masked_fill(~living, -torch.inf).argmax(-1, keepdim=True)
     swapped = tau.clone().scatter_(-1, largest, tau.gather(-1, chosen))
@@ -95,14 +91,16 @@ class Fixed:
         return self._batch
 
 
-def settings() -> search_cifar.SearchCifarParams:
-    """The numbers of the paper; alpha starts at 0, so that ``draw`` decides."""
-    return params.load(search_cifar.SearchCifarParams, "paper", "search")
+@functools.cache
+def numbers(scale: str = "paper") -> search_cifar.SearchCifarParams:
+    """The numbers of a scale; alpha starts at 0, so that ``draw`` decides."""
+    values = params.read()
+    return settings.resolve(values, scale)[f"derive/{values['main_variant']}"].search
 
 
 def fast(found: Networks, live: int) -> Work:
     """The project's own iteration."""
-    numbers, layout = settings(), torch.channels_last
+    layout = torch.channels_last
     network = found.fast.to(memory_format=layout)
     train, valid = (Fixed(batch) for batch in found.batches)
     task = search.Task(
@@ -110,11 +108,10 @@ def fast(found: Networks, live: int) -> Work:
         network,
         train,
         valid,
-        found.loss,
-        found.score,
+        found.judge,
     )
     optimizer = _sgd(network)
-    architecture = search.Architecture(numbers, search.VARIANTS["eoinas"], 0.5, torch.Generator().manual_seed(0))
+    architecture = search.Architecture(SPACE, numbers(), 0)
     architecture.alive = alive(live)
 
     def iteration(turn: int) -> None:
@@ -131,14 +128,14 @@ def fast(found: Networks, live: int) -> Work:
 def plain(found: Networks, live: int, soft: bool) -> Work:
     """The reference's iteration: the soft sum, or one operation an edge."""
     network, living = found.plain, alive(live)
-    alpha = nn.Parameter(torch.zeros(search.SHAPE))
+    alpha = nn.Parameter(torch.zeros(SPACE.shape))
     owners = [(_sgd(network), list(network.parameters())), (torch.optim.Adam([alpha], 3e-4, (0.5, 0.999)), [alpha])]
 
     def iteration(turn: int) -> None:
         with timing.reproducible(False):
             for (inputs, targets), (optimizer, owned) in zip(found.batches, owners, strict=True):
                 logits = run_plain(network, inputs, alpha, living, None if soft else draw(living, turn))
-                reference.descend(found.loss(logits, targets), network, alpha, optimizer, owned)
+                reference.descend(found.judge(logits, targets)[0], network, alpha, optimizer, owned)
 
     return iteration
 
@@ -172,16 +169,16 @@ class Gradients(NamedTuple):
 def gradients(found: Networks, live: int, turn: int, plain: bool, layout: torch.memory_format) -> Gradients:
     """Loss and gradients of the fast or the plain supernet for the turn's draw; only the fast one takes a layout."""
     living, (inputs, targets) = alive(live), found.batches[0]
-    alpha, tau = torch.zeros(search.SHAPE, requires_grad=True), draw(living, turn)
+    alpha, tau = torch.zeros(SPACE.shape, requires_grad=True), draw(living, turn)
     if plain:
         network, logits = found.plain, run_plain(found.plain, inputs, alpha, living, tau)
     else:
         network = found.fast.to(memory_format=layout)
         h = gumbel.relax(alpha, living, tau, TEMPERATURE)
         index = h.detach().argmax(-1)
-        path = sampled_path(index, gumbel.straight_through(h, index).to(inputs.dtype))
+        path = paths.sampled(index, gumbel.straight_through(h, index).to(inputs.dtype), SPACE.zero)
         logits = network(inputs.contiguous(memory_format=layout), path)
-    loss = found.loss(logits, targets)
+    loss, _ = found.judge(logits, targets)
     grad, *grads = torch.autograd.grad(loss, [alpha, *network.parameters()], materialize_grads=True)
     return Gradients(loss.detach(), torch.cat([each.flatten() for each in grads]), grad.flatten())
 

@@ -3,7 +3,7 @@
 Forward passes of the real networks are run on the "meta" device, which computes nothing, and torch's counter adds up the
 floating-point operations of their convolutions and linear layers (2 a multiply-add). A backward pass counts as two forward ones,
 without gradients for the weights as one (torch 2.14 counts the weights' gradient of a depthwise convolution as that of a dense
-one). Sampled paths count as the mean over all eight operations.
+one). Sampled paths count as the mean over all operations.
 """
 
 import sys
@@ -14,14 +14,13 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from eoinas import genotype, params
+from eoinas import genotype, params, settings
 from eoinas.data.cityscapes_labels import CLASSES as CITYSCAPES
-from eoinas.genotype import CELLS, EDGES, OPERATIONS
+from eoinas.models import path as paths
 from eoinas.models.cifar import NetworkCIFAR
 from eoinas.models.imagenet import NetworkImageNet
-from eoinas.models.segmentation import PooledClassifier, SegmentationNetwork, SegNetworkParams
-from eoinas.models.supernet import sampled_path
-from eoinas.train import candidates, classify, imagenet, search_cifar, search_seg, segment, standalone
+from eoinas.models.segmentation import PooledClassifier, SegmentationNetwork
+from eoinas.train import search_cifar, search_seg
 
 CELL = "data/genotypes/eoinas_cifar.json"
 # Images of the paper's data sets; scales below paper use some of them.
@@ -55,62 +54,61 @@ def step(network: nn.Module, size: tuple[int, int]) -> tuple[int, int]:
 def supernet(network: nn.Module, size: int) -> tuple[int, int]:
     """FLOP for one image of a weight step and of an alpha step, the mean over the operations."""
     images, forward = torch.zeros(2, 3, size, size), 0
-    edges = torch.arange(len(CELLS) * len(EDGES), device="cpu").view(len(CELLS), len(EDGES))
-    for shift in range(len(OPERATIONS)):  # every edge has every operation once
-        path = sampled_path((edges + shift) % len(OPERATIONS), None)
+    cells, edges, operations = network.space.shape
+    numbers = torch.arange(cells * edges, device="cpu").view(cells, edges)
+    for shift in range(operations):  # every edge has every operation once
+        path = paths.sampled((numbers + shift) % operations, None, network.space.zero)
         forward += flops(lambda path=path: network(images, path))
-    return 3 * forward // 2 // len(OPERATIONS), 2 * forward // 2 // len(OPERATIONS)
+    return 3 * forward // 2 // operations, 2 * forward // 2 // operations
 
 
-def searching(weight: int, alpha: int, settings: object, half: int) -> tuple[float, float]:
+def searching(weight: int, alpha: int, numbers: object, half: int) -> tuple[float, float]:
     """FLOP of a step of both kinds, and of a whole search."""
-    images = min(getattr(settings, "epoch_images", 0) or half, half)
-    joint = settings.epochs - settings.warmup
-    return settings.batch_size * (weight + alpha), images * (settings.epochs * weight + joint * alpha)
+    images = min(getattr(numbers, "epoch_images", 0) or half, half)
+    joint = numbers.epochs - numbers.warmup
+    return numbers.batch_size * (weight + alpha), images * (numbers.epochs * weight + joint * alpha)
 
 
-def training(train: int, evaluate: int, settings: object, images: int, test: int) -> tuple[float, float]:
+def training(train: int, evaluate: int, numbers: object, images: int, test: int) -> tuple[float, float]:
     """FLOP of a step and of a whole training with an evaluation after each epoch."""
-    used = min(settings.epoch_images or images, images)
-    return settings.batch_size * train, settings.epochs * (used * train + test * evaluate)
+    used = min(numbers.epoch_images or images, images)
+    return numbers.batch_size * train, numbers.epochs * (used * train + test * evaluate)
 
 
 def rows(scale: str) -> list[Row]:
     """Every kind of stage that trains or evaluates."""
-    top, cell = params.top(), genotype.load(CELL)
-
-    def load(section: type[params.T], name: str) -> params.T:
-        return params.load(section, scale, name)
-
-    search, seg = load(search_cifar.SearchCifarParams, "search"), load(search_seg.SegSearchParams, "seg_search")
-    retrain, derive = load(classify.RetrainParams, "retrain"), load(candidates.DeriveParams, "derive")
-    alone, transfer = load(standalone.StandaloneParams, "standalone"), load(imagenet.ImagenetParams, "imagenet")
-    network, pretrain = load(SegNetworkParams, "seg_network"), load(imagenet.RecipeParams, "seg_pretrain")
-    finetune = load(segment.SegTrainParams, "seg_train")
+    resolved, cell = settings.resolve(params.read(), scale), genotype.load(CELL)
+    plan, alone, transfer, seg = (resolved[name] for name in ("report", "standalone", "imagenet", "seg_search"))
+    retrain = next(section.retrain for name, section in resolved.items() if name.startswith("retrain/"))
+    derived = resolved[f"derive/{plan.main}"]
+    pretrain, finetune = resolved["seg_pretrain"], resolved["seg_train"]
+    searches, runs = len(plan.searches), len(plan.runs)
+    served = sum(entry is not None for entry in plan.per_seed.served_by.values())
     found = []
     with torch.device("meta"), torch.no_grad():
-        cost = searching(*supernet(search_cifar.build(search, 10), 32), search, CIFAR // 2)
-        found.append(Row("search", *cost, 3 * len(top.seeds)))
-        for name, settings, images, test, count in (
-            ("random_cells", derive.short, CIFAR // 2, CIFAR // 2, len(top.seeds)),
-            ("retrain_cifar10", retrain, CIFAR, CIFAR_TEST, len(top.entries.cifar10) * len(top.runs)),
-            ("retrain_cifar100", retrain, CIFAR, CIFAR_TEST, len(top.entries.cifar100) * len(top.runs)),
-            ("standalone", alone, CIFAR, CIFAR_TEST, len(OPERATIONS) * len(alone.runs)),
+        cost = searching(*supernet(search_cifar.build(derived.search, 10), 32), derived.search, CIFAR // 2)
+        found.append(Row("search", *cost, len(plan.variants) * searches))
+        for name, numbers, images, test, count in (
+            ("random_cells", derived.derive.short, CIFAR // 2, CIFAR // 2, searches),
+            *((f"retrain_{data}", retrain, CIFAR, CIFAR_TEST, len(plan.entries[data]) * runs) for data in plan.datasets),
+            ("retrain_seeds", retrain, CIFAR, CIFAR_TEST, (len(plan.candidates) * searches - served) * plan.per_seed.runs),
+            ("standalone", alone, CIFAR, CIFAR_TEST, len(plan.standalone_operations) * len(alone.runs)),
         ):
-            net = NetworkCIFAR(cell, settings.C, settings.layers, 10, 32, settings.auxiliary_weight > 0)
-            found.append(Row(name, *training(*step(net, (32, 32)), settings, images, test), count))
+            net = NetworkCIFAR(cell, numbers.C, numbers.layers, 10, 32, numbers.auxiliary_weight > 0)
+            found.append(Row(name, *training(*step(net, (32, 32)), numbers, images, test), count))
         net = NetworkImageNet(cell, transfer.C, transfer.layers, 1000, transfer.image_size)
         cost = training(*step(net, (transfer.image_size,) * 2), transfer, IMAGENET, IMAGENET_VAL)
-        found.append(Row("imagenet", *cost, len(top.entries.imagenet)))
+        found.append(Row("imagenet", *cost, len(plan.imagenet)))
         cost = searching(*supernet(search_seg.build(seg), seg.crops.crop), seg, SCENES // 2)
         found.append(Row("seg_search", *cost, 1))
-        scenes, size = len(top.entries.cityscapes), (pretrain.image_size,) * 2
-        cost = training(*step(PooledClassifier(cell, network, 1000), size), pretrain, IMAGENET, IMAGENET_VAL)
+        scenes, size = len(plan.cityscapes), (pretrain.recipe.image_size,) * 2
+        backbone = PooledClassifier(cell, pretrain.network, 1000)
+        cost = training(*step(backbone, size), pretrain.recipe, IMAGENET, IMAGENET_VAL)
         found.append(Row("seg_pretrain", *cost, scenes))
-        net = SegmentationNetwork(cell, network, len(CITYSCAPES))
-        train, _ = step(net, (finetune.crops.crop,) * 2)
-        cost = (finetune.batch_size * train, finetune.iterations * finetune.batch_size * train)
-        found.append(Row("seg_train", *cost, 2 * scenes))
+        net = SegmentationNetwork(cell, finetune.network, len(CITYSCAPES))
+        train, _ = step(net, (finetune.train.crops.crop,) * 2)
+        batch = finetune.train.batch_size * train
+        found.append(Row("seg_train", batch, finetune.train.iterations * batch, 2 * scenes))
         whole = flops(lambda: net.eval()(torch.zeros(1, 3, *SCENE)))
         found.append(Row("seg_evaluate", whole, SCENES_VAL * whole, 2 * scenes))
     return found
@@ -131,8 +129,7 @@ def table(found: list[Row]) -> str:
 
 
 def main() -> None:
-    scale = params.choice(sys.argv[1] if len(sys.argv) > 1 else "paper", params.Scale.__args__, "scale")
-    print(table(rows(scale)))
+    print(table(rows(sys.argv[1] if len(sys.argv) > 1 else params.BASE)))
     print(
         f"\nThe hours are an estimate: the paper's ImageNet training, 12 days on a GTX 1080 Ti, was about {SUSTAINED:g} TFLOP/s."
     )

@@ -5,7 +5,7 @@ it does not say at any scale. The search takes ``method``, then its own block, t
 in the file for reports alone, ``machine`` is in none.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Annotated, Any, NamedTuple
 
 from pydantic import Field, field_validator
@@ -117,7 +117,7 @@ def top(values: Mapping[str, Any]) -> Top:
     return found
 
 
-def _one_of(key: str, value: str, known: object) -> None:
+def _one_of(key: str, value: str, known: Collection[str]) -> None:
     if value not in known:
         raise InputError(f"{params.FILE}: {key} '{value}' is unknown; one of {', '.join(known)}")
 
@@ -226,8 +226,8 @@ def _searches(r: Resolver) -> Files:
         yield f"derive/{variant}", DeriveStage(searches=r.searches, split=split, search=search, derive=derive)
     main = r.search(SearchCifarParams, "search", r.top.main_variant)
     seeds = [seed for _, seed in r.searches]
-    space = {"space": main.space, "operations": main.operations}
-    yield f"derive/{RANDOM}", RandomStage(seeds=seeds, **space, split=split, derive=derive)
+    random = RandomStage(seeds=seeds, space=main.space, operations=main.operations, split=split, derive=derive)
+    yield f"derive/{RANDOM}", random
     yield "select", SelectStage(seeds=seeds)
 
 
@@ -240,8 +240,9 @@ def _trainings(r: Resolver) -> Files:
         for item in map(str, r.top.search_seeds):
             seeds = [seed for group, seed in r.searches if group == item]
             served = _served_by(r, candidate) is not None
-            what = {"runs": list(range(r.repeats.per_seed)), "cutout": r.repeats.per_seed_cutout, "selected_is_served": served}
-            yield f"retrain_seeds/{candidate}/{item}", RetrainSeedsStage(seeds=seeds, retrain=retrain, **what)
+            runs, cutout = list(range(r.repeats.per_seed)), r.repeats.per_seed_cutout
+            stage = RetrainSeedsStage(seeds=seeds, runs=runs, cutout=cutout, selected_is_served=served, retrain=retrain)
+            yield f"retrain_seeds/{candidate}/{item}", stage
     yield "standalone", r.section(StandaloneParams, "standalone")
     yield (
         "entries",
@@ -271,13 +272,13 @@ def _transfer(r: Resolver) -> Files:
 
 
 def _segmentation(r: Resolver) -> Files:
-    given = params.merged(r.layers("seg_search")).get("variant")
-    _one_of("seg_search.variant", str(given), r.top.variants)
+    given = str(params.merged(r.layers("seg_search")).get("variant"))
+    _one_of("seg_search.variant", given, r.top.variants)
     search = r.search(SegSearchParams, "seg_search", given)
     registry.space(search.space, search.operations)
     yield "seg_search", search
-    space = {"space": search.space, "operations": search.operations}
-    yield "seg_entries", SegEntriesStage(entries=r.top.cityscapes_entries, edge_rank=r.derive.edge_rank, **space)
+    entries, rank = r.top.cityscapes_entries, r.derive.edge_rank
+    yield "seg_entries", SegEntriesStage(entries=entries, edge_rank=rank, space=search.space, operations=search.operations)
     network = r.section(SegNetworkParams, "seg_network")
     yield "seg_pretrain", PretrainStage(network=network, recipe=r.section(RecipeParams, "seg_pretrain"))
     yield "seg_train", SegTrainStage(network=network, train=r.section(SegTrainParams, "seg_train"))

@@ -10,10 +10,10 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from benchmarks import reference, retrain_step, search_step, timing
-from benchmarks.search_step import Case
+from benchmarks import checkpoint_cost, reference, retrain_step, search_step, timing, work
+from benchmarks.search_step import SPACE, Case
 from eoinas.data import augment
-from eoinas.models.supernet import mixture_path
+from eoinas.models import path as paths
 from eoinas.train import search
 
 SMALL = Case(C=4, cells=3, batch=4, size=16)
@@ -38,11 +38,10 @@ def test_fast_and_plain_path_agree(live: int, dtype: torch.dtype, layout: torch.
 def test_soft_sum_is_the_mixture_of_all_operations() -> None:
     found, living = search_step.networks(SMALL, torch.float64), search_step.alive(5)
     inputs, targets = found.batches[0]
-    alpha = torch.randn(search.SHAPE, dtype=torch.float64, generator=torch.Generator().manual_seed(0)).requires_grad_()
-    losses = [
-        found.loss(search_step.run_plain(found.plain, inputs, alpha, living, None), targets),
-        found.loss(found.fast(inputs, mixture_path(reference.soft_weights(alpha, living), living)), targets),
-    ]
+    alpha = torch.randn(SPACE.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    mixture = paths.mixture(reference.soft_weights(alpha, living), living, SPACE.zero)
+    outputs = search_step.run_plain(found.plain, inputs, alpha, living, None), found.fast(inputs, mixture)
+    losses = [found.judge(logits, targets)[0] for logits in outputs]
     for first, second in zip(*(torch.autograd.grad(loss, alpha) for loss in losses), strict=True):
         assert torch.allclose(first, second, rtol=1e-10, atol=1e-14)
     assert torch.allclose(*losses, rtol=1e-12)
@@ -59,9 +58,9 @@ def test_plain_networks_of_the_training_agree(case: retrain_step.Case) -> None:
 
 def test_draws_take_every_live_operation_once_on_every_edge() -> None:
     living = search_step.alive(4)
-    counts = torch.zeros(search.SHAPE, dtype=torch.int64)
+    counts = torch.zeros(SPACE.shape, dtype=torch.int64)
     for turn in range(4):
-        index, _ = reference.hard_weights(torch.zeros(search.SHAPE), living, search_step.draw(living, turn), 5.0)
+        index, _ = reference.hard_weights(torch.zeros(SPACE.shape), living, search_step.draw(living, turn), 5.0)
         counts.scatter_add_(-1, index[..., None], torch.ones_like(counts))
     assert torch.equal(counts, living.long())
 
@@ -94,10 +93,9 @@ class HostReads(TorchDispatchMode):
 def parts() -> tuple[search.Task, torch.optim.SGD, search.Architecture]:
     found = search_step.networks(SMALL)
     train, valid = (search_step.Fixed(batch) for batch in found.batches)
-    task = search.Task(found.fast, found.fast, train, valid, found.loss, found.score)
+    task = search.Task(found.fast, found.fast, train, valid, found.judge)
     optimizer = torch.optim.SGD(found.fast.parameters(), 0.025, 0.9, weight_decay=3e-4)
-    generator = torch.Generator().manual_seed(0)
-    return task, optimizer, search.Architecture(search_step.settings(), search.VARIANTS["eoinas"], 0.5, generator)
+    return task, optimizer, search.Architecture(SPACE, search_step.numbers(), 0)
 
 
 def test_steps_read_no_value_of_the_network() -> None:
@@ -124,6 +122,24 @@ def test_weight_step_runs_where_no_value_can_be_read() -> None:
     loss, accuracy = search.weight_step(task, optimizer, architecture.path(index, h, torch.device("meta"), False), 1, 0, 5.0)
     assert loss.is_meta
     assert accuracy.is_meta
+
+
+def test_cost_of_checkpoints_is_that_of_one_a_step(tmp_path: Path) -> None:
+    tiny = search_step.numbers("demo").model_copy(update={"C": 2, "batch_size": 2})
+    found = checkpoint_cost.run(tiny, tmp_path / "states")
+    assert len(found.saves) == len(found.steps) == checkpoint_cost.STEPS
+    assert min(found.saves) > 0
+    assert found.size > 0.1
+
+
+@pytest.mark.slow
+def test_work_counts_every_run_of_every_stage() -> None:
+    counts = {row.stage: row.count for row in work.rows("demo")}
+    assert counts["search"] == 3 * 2  # variants times seeds
+    assert counts["retrain_cifar10"] == 6 * 3  # entries times runs
+    assert counts["retrain_seeds"] == (3 + 1) * 2 - 4  # the selected seeds' cells are trained as entries
+    assert counts["standalone"] == 8
+    assert all(counts.values())
 
 
 def test_works_take_turns_and_the_first_is_not_counted() -> None:

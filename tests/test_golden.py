@@ -15,8 +15,9 @@ from torch.nn import functional as F
 from eoinas import seeds
 from eoinas.genotype import parse
 from eoinas.models.cifar import NetworkCIFAR
-from eoinas.models.supernet import SupernetCIFAR
-from eoinas.train import classify, search
+from eoinas.models.ops import OPERATIONS
+from eoinas.spaces import registry
+from eoinas.train import classify, search, search_cifar
 from tests import test_search as small
 
 FILE = Path(__file__).with_name("golden.json")
@@ -53,15 +54,15 @@ def refill(network: torch.nn.Module) -> torch.nn.Module:
 
 def search_losses(forward: str) -> dict[str, list[float]]:
     """Losses of the weight steps and of the alpha steps, and alpha's mean size after each."""
-    network = refill(SupernetCIFAR(2, 3, 3, True))
-    settings = small.settings(forward=forward)
-    task = search.Task(network, network, Fixed("train"), Fixed("valid"), F.cross_entropy, lambda *_: torch.zeros(()))
-    architecture = search.Architecture(settings, search.VARIANTS["eoinas"], 0.5, seeds.generator(0, "alpha"))
+    space = registry.space("darts", OPERATIONS)
+    network = refill(space.supernet(2, 3, 3, True))
+    task = search.Task(network, network, Fixed("train"), Fixed("valid"), search_cifar.loss_and_accuracy)
+    architecture = search.Architecture(space, small.settings(forward=forward), 0)
     architecture.alpha.data = architecture.alpha.data.double()
     optimizer = torch.optim.SGD(network.parameters(), 0.1, 0.9, weight_decay=3e-4)
     found: dict[str, list[float]] = {"train": [], "valid": [], "alpha": []}
     for step in range(STEPS):
-        uniform = torch.rand(search.SHAPE, generator=seeds.generator(0, "tau", step), dtype=torch.float64)
+        uniform = torch.rand(space.shape, generator=seeds.generator(0, "tau", step), dtype=torch.float64)
         index, h = architecture.draw(-(-uniform.log()).log(), 5.0)
         for kind in ("train", "valid"):
             path = architecture.path(index, h, torch.device("cpu"), gradient=kind == "valid")

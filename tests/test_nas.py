@@ -7,9 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eoinas import schedules
-from eoinas.genotype import EDGES, OPERATIONS, ZERO, parse, plain
+from eoinas.genotype import Genotype, parse, plain
+from eoinas.models.ops import OPERATIONS
 from eoinas.nas import derive, gumbel, importance, markov, pruning, tally
+from eoinas.spaces import registry
+from eoinas.spaces.darts import EDGES
 
+SPACE = registry.space("darts", OPERATIONS)
+ZERO = SPACE.zero
 ALL = torch.ones(8, dtype=torch.bool)
 NAN = math.nan
 LAMBDA = 0.5
@@ -168,6 +173,36 @@ def test_indicator_is_eq_10() -> None:
     assert found.tolist() == pytest.approx([0.45, 0.95])
 
 
+def test_either_part_of_eq_8_may_be_left_out() -> None:
+    accuracy = torch.tensor([0.5, NAN, 0.3, 0.9, 0, 0, 0, 0], dtype=torch.float64)
+    epochs = torch.tensor([2.0, 4.0, 0.5, 0.0, 1, 1, 1, 1], dtype=torch.float64)
+    alive, one = live(0, 1, 2, 3), torch.ones(8, dtype=torch.float64)
+    found = importance.accuracy_parameter(accuracy, one, alive, "mean").tolist()
+    assert found[:4] == pytest.approx([0.5, 1.7 / 3, 0.3, 0.9])  # A; operation 1 has none and takes the mean
+    found = importance.accuracy_parameter(one, epochs, alive, "mean").tolist()
+    assert found[:4] == pytest.approx([0.5, 0.25, 2.0, 2.75 / 3])  # 1 / E; operation 3 has none
+
+
+def test_permuted_by_hand() -> None:
+    weights = torch.tensor([0.4, 0.3, 0.1, 0.2, 0.0], dtype=torch.float64)
+    keys = torch.tensor([0.5, 0.1, 0.7, 0.3, 0.2], dtype=torch.float64)
+    # By key 1 4 3 0 2. All live: operation 1 gets what operation 0 had, 4 what 1 had, and so on.
+    assert importance.permuted(weights, torch.ones(5, dtype=torch.bool), keys).tolist() == [0.2, 0.4, 0.0, 0.1, 0.3]
+    # Operations 0, 2 and 3 live: by key 3 0 2, so that 3 gets what 0 had, 0 what 2 had, 2 what 3 had.
+    alive = torch.tensor([True, False, True, True, False])
+    assert importance.permuted(weights, alive, keys)[alive].tolist() == [0.1, 0.2, 0.4]
+
+
+@given(alive=st.lists(st.booleans(), min_size=8, max_size=8).filter(any), seed=st.integers(0, 99))
+def test_permuted_deals_the_live_values_among_the_live_of_each_edge(alive, seed) -> None:
+    alive = torch.stack([torch.tensor(alive), ALL])  # two edges
+    weights, keys = torch.rand(2, 2, 8, generator=generator(seed), dtype=torch.float64)
+    found = importance.permuted(weights, alive, keys)
+    for edge in range(2):
+        assert found[edge][alive[edge]].sort().values.tolist() == weights[edge][alive[edge]].sort().values.tolist()
+    assert torch.equal(found[1], importance.permuted(weights[1], ALL, keys[1]))  # an edge does not know of the other
+
+
 @given(
     alpha=st.lists(st.floats(-5, 5), min_size=8, max_size=8),
     parameter=st.lists(st.floats(0, 30), min_size=8, max_size=8),
@@ -313,6 +348,14 @@ def test_zero_loses_the_last_prune_of_an_edge_but_no_other() -> None:
     assert pruning.prune(die, importance_, live(ZERO, 3, 4), ZERO, False)[1] == ZERO
 
 
+@pytest.mark.parametrize("zero", [None, ZERO])
+def test_without_the_zero_operation_the_last_prune_is_as_any_other(zero: int | None) -> None:
+    die = torch.full((8,), 0.5)
+    die[ZERO] = 0.1
+    victim = pruning.prune(die, torch.zeros(8), live(ZERO, 3), zero, False)[1]
+    assert victim == (3 if zero is None else ZERO)
+
+
 # Derivation
 
 
@@ -327,7 +370,7 @@ def finished(operation: int, strengths: dict[tuple[int, int], float]) -> tuple[t
 
 def test_two_strongest_edges_a_node_by_hand() -> None:
     strengths = {(0, 3): 0.3, (2, 3): 0.9, (1, 4): 0.4, (3, 4): 0.2, (4, 5): 0.8, (1, 5): 0.7}
-    found = derive.derive(*finished(2, strengths))
+    found = SPACE.derive(*finished(2, strengths))
     assert [source for _, source in found.normal] == [0, 1, 0, 2, 1, 3, 1, 4]
     assert found.normal == found.reduce
     assert {name for name, _ in found.normal} == {"sep_conv_3x3"}
@@ -340,31 +383,31 @@ def test_each_edge_has_its_own_survivor_and_each_cell_its_own_edges() -> None:
         operation = (0, 2, 3, 4, 5, 6, 7)[edge % 7]
         alive[cell, edge, operation] = True
         importances[cell, edge, operation] = edge if cell == 0 else -edge
-    found = derive.derive(importances, alive)
-    names = [OPERATIONS[(0, 2, 3, 4, 5, 6, 7)[edge % 7]] for edge in range(14)]
+    found = SPACE.derive(importances, alive)
+    names = [SPACE.operations[(0, 2, 3, 4, 5, 6, 7)[edge % 7]] for edge in range(14)]
     # the normal cell takes the last two edges of each node: 0 1 | 3 4 | 7 8 | 12 13; the reduction cell the first two
     assert list(found.normal) == [(names[edge], EDGES[edge][0]) for edge in (0, 1, 3, 4, 7, 8, 12, 13)]
     assert list(found.reduce) == [(names[edge], EDGES[edge][0]) for edge in (0, 1, 2, 3, 5, 6, 9, 10)]
 
 
 def test_of_equal_edges_the_first_two() -> None:
-    assert [source for _, source in derive.derive(*finished(3, {})).normal] == [0, 1] * 4
+    assert [source for _, source in SPACE.derive(*finished(3, {})).normal] == [0, 1] * 4
 
 
 def test_zero_never_appears_even_as_the_strongest() -> None:
     importances = torch.rand(2, 14, 8, generator=generator())
     importances[..., ZERO] = 9.0
-    found = derive.derive(importances, torch.ones(2, 14, 8, dtype=torch.bool))
+    found = SPACE.derive(importances, torch.ones(2, 14, 8, dtype=torch.bool))
     assert all(name != "none" for name, _ in found.normal + found.reduce)
     importances[..., ZERO] = 0.0  # and where nothing was pruned its importance decides neither operation nor edge
-    assert derive.derive(importances, torch.ones(2, 14, 8, dtype=torch.bool)) == found
+    assert SPACE.derive(importances, torch.ones(2, 14, 8, dtype=torch.bool)) == found
 
 
 def test_unpruned_edges_have_their_best_operation() -> None:
     importances = torch.zeros(2, 14, 8)
     importances[..., 4] = 0.3
     importances[0, EDGES.index((1, 3)), 6] = 0.5
-    found = derive.derive(importances, torch.ones(2, 14, 8, dtype=torch.bool))
+    found = SPACE.derive(importances, torch.ones(2, 14, 8, dtype=torch.bool))
     assert found.normal[2:4] == (("sep_conv_5x5", 0), ("avg_pool_3x3", 1))
 
 
@@ -375,14 +418,14 @@ def test_an_edge_with_zero_alone_comes_last_with_its_best_dead_operation(top: fl
         edge = EDGES.index(pair)
         alive[:, edge] = live(ZERO)
         importances[:, edge] = torch.tensor([0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, top])
-    found = derive.derive(importances, alive)
+    found = SPACE.derive(importances, alive)
     assert found.normal[:2] == (("max_pool_3x3", 0), ("sep_conv_3x3", 1))  # node 2 has no other edge
     assert found.normal[2:4] == (("sep_conv_3x3", 1), ("sep_conv_3x3", 2))
 
 
 def test_random_cells_are_valid_distinct_and_roughly_uniform() -> None:
     source = generator(5)
-    cells = [derive.random(source) for _ in range(400)]
+    cells = [SPACE.random(source) for _ in range(400)]
     assert len(set(cells)) == 400
     counts: dict[str, int] = {}
     inputs: dict[int, int] = {}
@@ -401,4 +444,45 @@ def test_random_cells_are_valid_distinct_and_roughly_uniform() -> None:
 
 
 def test_random_cells_follow_their_generator() -> None:
-    assert derive.random(generator(1)) == derive.random(generator(1)) != derive.random(generator(2))
+    assert SPACE.random(generator(1)) == SPACE.random(generator(1)) != SPACE.random(generator(2))
+
+
+def test_random_cells_take_the_operations_of_their_space() -> None:
+    few = registry.space("darts", ("max_pool_3x3", "none", "skip_connect"))
+    cells = [few.random(generator(seed)) for seed in range(20)]
+    assert {name for cell in cells for name, _ in cell.normal + cell.reduce} == {"max_pool_3x3", "skip_connect"}
+
+
+def test_best_operation_without_a_zero_leaves_none_out() -> None:
+    importances, alive = torch.zeros(3, 8), torch.stack([ALL, live(ZERO), live(2, 5)])
+    importances[:, ZERO] = 1.0
+    importances[2, 5] = 0.5
+    found = derive.best_operations(importances, alive, None)
+    assert found.operation.tolist() == [ZERO, ZERO, 5]
+    assert not found.empty.any()
+    found = derive.best_operations(importances, alive, ZERO)
+    assert found.operation.tolist() == [0, 0, 5]
+    assert found.empty.tolist() == [False, True, False]
+
+
+def test_best_edges_takes_as_many_an_edge_as_asked_for_and_the_empty_last() -> None:
+    edges = [(0, 1), (0, 2), (1, 2)]
+    best = derive.Best(torch.zeros(3), torch.tensor([0.1, 0.2, 0.9]), torch.tensor([False, False, True]))
+    assert derive.best_edges(best, edges, 1) == [0, 1]
+    assert derive.best_edges(best, edges, 2) == [0, 1, 2]
+
+
+def test_a_cell_goes_to_its_path_and_back() -> None:
+    """What survives on the edges of a cell, and is strongest there, is derived as that cell."""
+    cell = SPACE.random(generator(3))
+    importances, alive = finished(0, {})
+    for kind, pairs in enumerate((cell.normal, cell.reduce)):
+        for position, (name, source) in enumerate(pairs):
+            edge = EDGES.index((source, 2 + position // 2))
+            alive[kind, edge] = live(SPACE.operations.index(name))
+            importances[kind, edge] = 0.5
+    assert SPACE.derive(importances, alive) == cell
+    assert isinstance(cell, Genotype)
+    chosen = [[edge for edge, run in enumerate(edges) if run] for edges in SPACE.path(cell)]
+    best = [derive.best_operations(*part, ZERO) for part in zip(importances, alive, strict=True)]
+    assert chosen == [derive.best_edges(part, EDGES, 2) for part in best]

@@ -13,14 +13,21 @@ from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from eoinas import genotype
-from eoinas.genotype import EDGES, OPERATIONS
+from eoinas.code import ROOT
+from eoinas.models import path as paths
 from eoinas.models.cifar import NetworkCIFAR
 from eoinas.models.imagenet import NetworkImageNet
+from eoinas.models.ops import OPERATIONS
 from eoinas.models.seg_supernet import SupernetSegmentation
 from eoinas.models.segmentation import SegmentationNetwork, SegNetworkParams
+<<<<<<< HEAD
 from eoinas.models.supernet import SupernetCIFAR, sampled_path
 from eoinas.train import pixel_loss, search_seg
 from eoinas.code import ROOT
+=======
+from eoinas.spaces import registry
+from eoinas.train import pixel_loss, search_cifar, search_seg
+>>>>>>> 0f38b352c078bf53843716fc2405ae758af86bfb
 
 # What the documentation of torch.use_deterministic_algorithms (torch 2.14) lists as raising an error on a CUDA tensor, by the
 # names of the operators underneath, and the operators that it lists as deterministic under certain arguments only.
@@ -56,6 +63,8 @@ NONDETERMINISTIC = {
     "aten::upsample_linear1d_backward",
     "aten::upsample_trilinear3d_backward",
 }
+SPACE = registry.space("darts", OPERATIONS)
+ALPHAS = SPACE.shape[:2]
 CELL = genotype.load(ROOT / "data/genotypes/eoinas_cifar.json")
 
 
@@ -99,15 +108,15 @@ def classify(network: nn.Module, size: int, classes: int) -> Tensor:
 
 def supernet(operation: int) -> set[str]:
     """A weight step and an alpha step in which the same operation runs on every edge."""
-    index = torch.full((2, len(EDGES)), operation)
+    index = torch.full(ALPHAS, operation)
 
     def loss(network: nn.Module) -> Tensor:
         images = torch.zeros(2, 3, 32, 32).contiguous(memory_format=torch.channels_last)
-        alpha = nn.Parameter(torch.zeros(2, len(EDGES)))
-        outputs = [network(images, sampled_path(index, weight)) for weight in (None, alpha.softmax(-1))]
-        return sum(F.cross_entropy(output, torch.zeros(2, dtype=torch.long)) for output in outputs)
+        alpha = nn.Parameter(torch.zeros(ALPHAS))
+        outputs = [network(images, paths.sampled(index, weight, SPACE.zero)) for weight in (None, alpha.softmax(-1))]
+        return sum(search_cifar.loss_and_accuracy(output, torch.zeros(2, dtype=torch.long))[0] for output in outputs)
 
-    return trained(lambda: SupernetCIFAR(4, 3, 10, True), loss)
+    return trained(lambda: SPACE.supernet(4, 3, 10, True), loss)
 
 
 def segmentation(norm: str, ohem: bool) -> set[str]:
@@ -125,15 +134,15 @@ def segmentation(norm: str, ohem: bool) -> set[str]:
 
 def segmentation_search() -> set[str]:
     """Both steps of the search on scenes, with other operations on every edge."""
-    index = torch.arange(2 * len(EDGES)).view(2, -1) % len(OPERATIONS)
+    index = torch.arange(ALPHAS[0] * ALPHAS[1]).view(ALPHAS) % len(OPERATIONS)
 
     def loss(network: nn.Module) -> Tensor:
         images = torch.zeros(2, 3, 64, 64).contiguous(memory_format=torch.channels_last)
-        alpha = nn.Parameter(torch.zeros(2, len(EDGES)))
-        outputs = [network(images, sampled_path(index.to("cpu"), weight)) for weight in (None, alpha.softmax(-1))]
-        return sum(search_seg.loss(output, torch.zeros(2, 64, 64, dtype=torch.uint8)) for output in outputs)
+        alpha = nn.Parameter(torch.zeros(ALPHAS))
+        outputs = [network(images, paths.sampled(index.to("cpu"), weight, SPACE.zero)) for weight in (None, alpha.softmax(-1))]
+        return sum(search_seg.loss_and_accuracy(output, torch.zeros(2, 64, 64, dtype=torch.uint8))[0] for output in outputs)
 
-    return trained(lambda: SupernetSegmentation(4, "NRNRN", [6], 19, True), loss)
+    return trained(lambda: SupernetSegmentation(SPACE, 4, "NRNRN", [6], 19, True), loss)
 
 
 STEPS = {
