@@ -20,14 +20,8 @@ from eoinas.models.imagenet import NetworkImageNet
 from eoinas.models.ops import OPERATIONS
 from eoinas.models.seg_supernet import SupernetSegmentation
 from eoinas.models.segmentation import SegmentationNetwork, SegNetworkParams
-<<<<<<< HEAD
-from eoinas.models.supernet import SupernetCIFAR, sampled_path
-from eoinas.train import pixel_loss, search_seg
-from eoinas.code import ROOT
-=======
 from eoinas.spaces import registry
 from eoinas.train import pixel_loss, search_cifar, search_seg
->>>>>>> 0f38b352c078bf53843716fc2405ae758af86bfb
 
 # What the documentation of torch.use_deterministic_algorithms (torch 2.14) lists as raising an error on a CUDA tensor, by the
 # names of the operators underneath, and the operators that it lists as deterministic under certain arguments only.
