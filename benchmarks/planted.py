@@ -23,12 +23,12 @@ from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
 from benchmarks import timing
-from eoinas import files, optim, params, runtime, schedules
+from eoinas import files, params, runtime, schedules
 from eoinas.nas import gumbel, tally
 from eoinas.train import search, search_cifar
 
 OUT = "reports/readings"
-SEEDS = 20
+SEEDS = 12
 STEPS = 391  # of an epoch: 25,000 images in batches of 64
 BATCH = 64
 POINT = 0.01
@@ -105,7 +105,7 @@ class Schedule(NamedTuple):
         return paper * (STEPS / self.steps) ** 0.5
 
 
-QUICK = Schedule(steps=32)
+QUICK = Schedule(steps=20)
 
 
 @cache
@@ -120,13 +120,17 @@ def build(reading: Reading, schedule: Schedule, seed: int) -> tuple[search.Searc
     rate = schedule.alpha_rate(paper.alpha_learning_rate)
     changes = {**PLAIN, **reading.changes, "alpha_learning_rate": rate, "zero_may_win": True}  # no operation is special
     settings = type(paper).model_validate({**paper.model_dump(), **changes})
-    generator = runtime.generator(seed, "alpha")
-    return settings, search.Architecture(settings, search.VARIANTS[reading.variant], reading.weight, generator)
+    return settings, search.Architecture(settings, search.VARIANTS[reading.variant], reading.weight, source_of(seed, "alpha"))
+
+
+def source_of(seed: int, *purpose: str | int) -> torch.Generator:
+    """A generator for one purpose."""
+    return runtime.generator(seed, "planted", *purpose)
 
 
 def qualities(world: World, shape: torch.Size, seed: int) -> Tensor:
     """The truth [2, E, O], as fractions."""
-    source = runtime.generator(seed, "planted", world.qualities)
+    source = source_of(seed, world.qualities)
     if world.qualities == "normal":
         return POINT * torch.randn(shape, generator=source)
     best = torch.randint(shape[-1], shape[:-1], generator=source)
@@ -209,12 +213,13 @@ def simulate(readings: Sequence[Reading], world: World, seeds: Sequence[int], sc
     for parts, row in zip(alpha.data, followers, strict=True):
         for part, follower in zip(parts, row, strict=True):
             follower.architecture.alpha.data = part  # the same memory
-    optimizer = optim.Adam([alpha], settings.alpha_learning_rate, settings.alpha_betas, settings.alpha_weight_decay)
+    rate, betas, decay = settings.alpha_learning_rate, tuple(settings.alpha_betas), settings.alpha_weight_decay
+    optimizer = torch.optim.Adam([alpha], rate, betas, weight_decay=decay)
     truth = torch.stack([qualities(world, alpha.shape[2:], seed) for seed in seeds])
     for epoch in range(1, settings.epochs + 1):
         temperature = schedules.temperature(epoch, settings.warmup, settings.temperature, settings.temperature_decay)
         alive = stack(followers, lambda one: one.alive)
-        sources = [runtime.generator(seed, "planted", epoch) for seed in seeds]
+        sources = [source_of(seed, "steps", epoch) for seed in seeds]
         tau = torch.stack([gumbel.noise((schedule.steps, *alive.shape[2:]), source) for source in sources], 1)  # [N, R, 2, E, O]
         if epoch <= settings.warmup:
             index = gumbel.relax(alpha.detach()[0], alive[0], tau, temperature).argmax(-1)
@@ -228,7 +233,7 @@ def simulate(readings: Sequence[Reading], world: World, seeds: Sequence[int], sc
             chance = base(epoch) + drawn.sum((-3, -2, -1))  # [N, P, R]
         for i, row in enumerate(followers):
             for j, follower in enumerate(row):
-                source = runtime.generator(seeds[j], "planted", "accuracy", epoch)  # the same for every reading
+                source = source_of(seeds[j], "accuracy", epoch)  # the same for every reading
                 accuracy = None if chance is None else batch_accuracy(chance[:, i, j], source)
                 follower.epoch_ends(epoch, index[:, i, j], accuracy)
     return [[follower.course(each) for each, follower in zip(truth, row, strict=True)] for row in followers]
@@ -240,7 +245,13 @@ def stack(followers: list[list[Follower]], value: Callable[[search.Architecture]
 
 
 def alpha_steps(
-    alpha: nn.Parameter, optimizer: optim.Adam, alive: Tensor, tau: Tensor, temperature: float, signal: Tensor, noise: Tensor
+    alpha: nn.Parameter,
+    optimizer: torch.optim.Adam,
+    alive: Tensor,
+    tau: Tensor,
+    temperature: float,
+    signal: Tensor,
+    noise: Tensor,
 ) -> Tensor:
     """The architecture steps of an epoch, which move ``alpha`` [P, R, 2, E, O]; returns what was drawn [N, P, R, 2, E].
 
