@@ -20,6 +20,10 @@ LEFT_BEHIND = (
 )
 
 
+def is_png(name: str) -> bool:
+    return name.endswith(".png")
+
+
 def touch(root: Path, *names: str) -> None:
     for name in names:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
@@ -28,7 +32,7 @@ def touch(root: Path, *names: str) -> None:
 
 def test_all_files_below_are_listed_by_path(tmp_path) -> None:
     touch(tmp_path, "b.png", "a.PNG", "a/z.jpg", "a/b/c.png", "a-b/c.png", "a/notes.txt", "readme")
-    wanted, others = listing.below(tmp_path, (".png", ".jpg"))
+    wanted, others = listing.below(tmp_path, lambda name: name.lower().endswith((".png", ".jpg")))
     assert wanted == ["a-b/c.png", "a.PNG", "a/b/c.png", "a/z.jpg", "b.png"]
     assert others == ["a/notes.txt", "readme"]
     assert listing.folders(tmp_path) == ["a", "a-b"]
@@ -37,7 +41,7 @@ def test_all_files_below_are_listed_by_path(tmp_path) -> None:
 
 def test_what_systems_leave_behind_is_ignored_at_every_depth(tmp_path) -> None:
     touch(tmp_path, *LEFT_BEHIND, *(f"sub/{name}" for name in LEFT_BEHIND), "sub/a.png")
-    assert listing.below(tmp_path, (".png",)) == (["sub/a.png"], [])
+    assert listing.below(tmp_path, is_png) == (["sub/a.png"], [])
     assert listing.folders(tmp_path) == ["sub"]
     assert listing.files(tmp_path) == []
 
@@ -47,7 +51,7 @@ def test_links_are_followed_and_a_loop_ends(tmp_path) -> None:
     (tmp_path / "here/link").symlink_to(tmp_path / "elsewhere")
     (tmp_path / "here/loop").symlink_to(tmp_path / "here")
     (tmp_path / "here/gone.png").symlink_to(tmp_path / "nothing")  # whoever reads it names it
-    assert listing.below(tmp_path / "here", (".png",))[0] == ["b.png", "gone.png", "link/a.png"]
+    assert listing.below(tmp_path / "here", is_png)[0] == ["b.png", "gone.png", "link/a.png"]
 
 
 @pytest.mark.parametrize(
@@ -62,9 +66,9 @@ def test_links_are_followed_and_a_loop_ends(tmp_path) -> None:
 def test_a_name_that_no_manifest_can_hold_is_refused(tmp_path, name, shown, reason) -> None:
     touch(tmp_path, "class/" + os.fsdecode(name))
     with pytest.raises(InputError) as caught:
-        listing.below(tmp_path, (".png",))
+        listing.below(tmp_path, is_png)
     assert str(caught.value) == f"{tmp_path}/class/{shown}: its name {reason}; rename it"
-    assert listing.below(tmp_path, (".jpg",))[1] == ["class/" + os.fsdecode(name)]  # nobody writes this one down
+    assert listing.below(tmp_path, lambda _: False)[1] == ["class/" + os.fsdecode(name)]  # nobody writes this one down
     (tmp_path / os.fsdecode(name)).mkdir()
     with pytest.raises(InputError, match=rf"its name {reason}; rename it$"):
         listing.folders(tmp_path)
@@ -72,7 +76,7 @@ def test_a_name_that_no_manifest_can_hold_is_refused(tmp_path, name, shown, reas
 
 def test_names_of_all_alphabets_are_taken(tmp_path) -> None:
     touch(tmp_path, "M\u00fcnchen \u3000\u6771\u4eac/\u00e9.png")
-    assert listing.below(tmp_path, (".png",))[0] == ["M\u00fcnchen \u3000\u6771\u4eac/\u00e9.png"]
+    assert listing.below(tmp_path, is_png)[0] == ["M\u00fcnchen \u3000\u6771\u4eac/\u00e9.png"]
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,7 @@ def classes_of(split: Path) -> dict[str, list[Path]]:
     """
     found, others = {}, {}
     for name in listing.folders(split):
-        images, others[name] = listing.below(split / name, rgb.SUFFIXES)
+        images, others[name] = listing.below(split / name, rgb.is_image)
         found[name] = [split / name / image for image in images]
         if not images:
             raise InputError(f"{split / name}: a class without images ({', '.join(rgb.SUFFIXES)}); add some or remove the folder")

@@ -3,7 +3,7 @@
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 from eoinas.errors import InputError
@@ -37,11 +37,11 @@ def files(where: Path | str) -> list[str]:
     return sorted(entry.name for entry in _entries(where) if not entry.is_dir())
 
 
-def below(where: Path | str, suffixes: tuple[str, ...]) -> tuple[list[str], list[str]]:
+def below(where: Path | str, wanted: Callable[[str], bool]) -> tuple[list[str], list[str]]:
     """All files in ``where`` and in the folders below it, links followed, as sorted paths relative to it.
 
     Args:
-        suffixes: ends of the names that are wanted, in lower case.
+        wanted: says of a path whether it is.
 
     Returns:
         The paths that are wanted, and the others.
@@ -49,10 +49,10 @@ def below(where: Path | str, suffixes: tuple[str, ...]) -> tuple[list[str], list
     Raises:
         InputError: a name that is wanted is none that a manifest can hold.
     """
-    wanted, others = [], []
+    found, others = [], []
     for name in _below(str(where), "", ()):
-        (wanted if name.lower().endswith(suffixes) else others).append(name)
-    return _checked(where, wanted), sorted(others)
+        (found if wanted(name) else others).append(name)
+    return _checked(where, found), sorted(others)
 
 
 def tell(names: Sequence[str], where: Path | str, why: str = "") -> None:

@@ -13,6 +13,11 @@ if TYPE_CHECKING:
 SUFFIXES = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")  # those of torchvision's ImageFolder
 
 
+def is_image(name: str) -> bool:
+    """Whether a file of this name is taken for an image."""
+    return name.lower().endswith(SUFFIXES)
+
+
 def read(path: Path | str) -> "Image":
     """The decoded image: grey, palette, CMYK and 16-bit ones are converted.
 
