@@ -21,6 +21,7 @@ from eoinas.metrics.complexity import Sizes
 from eoinas.models import ops
 from eoinas.models.segmentation import SegNetworkParams
 from eoinas.params import BASE, NAME, Layer, Section
+from eoinas.plan import RANDOM
 from eoinas.selection import SelectStage
 from eoinas.spaces import registry
 from eoinas.train.candidates import DeriveParams, DeriveStage, RandomStage
@@ -37,7 +38,6 @@ BLOCKS = (
     *("repeats", "datasets", "split", "search", "derive", "retrain", "standalone", "imagenet_data", "imagenet"),
     *("cityscapes_data", "seg_search", "seg_network", "seg_pretrain", "seg_train"),
 )
-RANDOM = "random"  # what random search is called where variants are
 
 
 class Shown(Section):

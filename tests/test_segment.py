@@ -12,6 +12,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from eoinas import checkpoint, command, schedules, weights
+from eoinas import code as closure
 from eoinas.data import cityscapes, cityscapes_check
 from eoinas.data.cityscapes_labels import CLASSES, IGNORE, TO_LABEL
 from eoinas.errors import InputError
@@ -20,7 +21,6 @@ from eoinas.metrics import iou, label_scenes
 from eoinas.models.segmentation import PooledClassifier, SegmentationNetwork, SegNetworkParams
 from eoinas.ranks import ALONE, Group
 from eoinas.train import candidates, pretrained, search, search_seg, segment
-from eoinas import code as closure
 from tests.test_search import NoCheckpoint, same
 from tests.test_segmentation import CELL, SMALL
 
