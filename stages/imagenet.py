@@ -11,7 +11,7 @@ from eoinas.train import imagenet
 def main(scale: str, entry: str) -> None:
     name, source = f"{scale}/imagenet/{entry}", f"data/prepared/{scale}/imagenet"
     settings, machine = params.read_settings(imagenet.ImagenetParams, scale, "imagenet"), params.machine(scale, "imagenet")
-    cell, _ = entries.load(f"results/{scale}/entries/imagenet/{entry}.json")
+    cell, _ = entries.load(f"results/{scale}/entries/imagenet-{entry}.json")
     group = ranks.join()
     # Where the images lie is no dependency: the manifest is.
     data = imagenet_data.load(source, params.read_settings(imagenet_data.ImagenetDataParams, scale, "imagenet_data"))

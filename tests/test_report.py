@@ -94,7 +94,7 @@ def test_a_single_run_has_no_standard_deviation(build):
 def test_runs_on_different_data_are_refused(demo):
     path = demo / "results/demo/retrain/cifar10-eoinas/0-2/1/result.json"
     change(path, epochs=3)
-    with pytest.raises(InputError, match="cifar10/eoinas: the runs differ"):
+    with pytest.raises(InputError, match="cifar10-eoinas: the runs differ"):
         load.runs("demo", "cifar10", "eoinas")
 
 
@@ -205,7 +205,7 @@ def test_over_searches_by_hand(demo):
 def test_over_searches_tests_searches_and_not_runs(demo):
     """Means 10 and 11 against 12 and 13 over two searches each: t = -2 / sqrt(0.5), whatever the runs of a search are."""
     for candidate, errors in (("sss", (100, 110)), ("random", (120, 130))):
-        folders = (f"retrain/cifar10/{candidate}_cutout/0-2", f"retrain_seeds/{candidate}/1/1")
+        folders = (f"retrain/cifar10-{candidate}_cutout/0-2", f"retrain_seeds/{candidate}/1/1")
         for folder, wrong in zip(folders, errors, strict=True):
             for run, off in ((0, -5), (1, 5)):
                 change(demo / f"results/demo/{folder}/{run}/result.json", wrong=wrong + off)
@@ -242,7 +242,7 @@ def test_equal_cells_are_named(demo):
         assert "- The selected cells of `eoinas` and `sss` are the same.\n" in make("demo").markdown
     assert "- One and the same cell: `sss` seed 0; `eoinas` seed 0.\n" in table_3("demo").markdown
     same = json.loads((results / "derive/eoinas/0/genotype.json").read_text())
-    change(results / "entries/cifar10/published_cutout.json", cell=same)
+    change(results / "entries/cifar10-published_cutout.json", cell=same)
     report_fixture.write_json(results / "derive/eoinas/1/genotype.json", same)
     text = table_3("demo").markdown
     assert f"- The cells of `eoinas`, `sss` and `{report_fixture.GIVEN}` are the same.\n" in text
