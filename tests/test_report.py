@@ -12,7 +12,7 @@ from eoinas.errors import InputError
 from eoinas.report import fig_indicator, load, plot, reference, table
 from eoinas.report.cell import parse
 from eoinas.report.fig_1_4 import fig_1_4
-from eoinas.report.fig_5_9 import fig_5_9
+from eoinas.report.fig_5_9 import _title, fig_5_9
 from eoinas.report.fig_7_8 import columns, fig_7_8, summary
 from eoinas.report.fig_10 import fig_10
 from eoinas.report.fig_indicator import chosen_edges
@@ -377,6 +377,16 @@ def test_panels_of_fig_7_8():
     assert list(found.values()) == [["baseline", "sss"], ["sss", "eoinas", "reset"]]
 
 
+def test_rows_of_fig_5_9_name_the_papers_figure_of_their_like():
+    later = {"sigma": {"label": "Another chain", "slimming": True, "indicator": "beta"}}
+    value = report_fixture.plan(variants={**report_fixture.VARIANTS, **later, **report_fixture.RESET})
+    plan = plans.Plan.model_validate_json(json.dumps(value))
+    assert [_title(plan, name) for name in plan.candidates] == [
+        *("EoiNAS without SSS and OII (Fig. 9)", "EoiNAS without OII (Fig. 9)", "EoiNAS (Fig. 5)"),
+        *("Another chain", "EoiNAS, tally reset", "Random architecture, the best of 2"),
+    ]
+
+
 def test_chosen_edges():
     space = plans.Space(**report_fixture.SPACE)
     (cell, _) = parse({**report_fixture.genotype(0, 0), "normal": [["skip_connect", 0]] * 7 + [["sep_conv_3x3", 4]]}, "x", space)
@@ -476,6 +486,15 @@ def test_page(demo):
         assert fact in text
     places = [text.index(f"]({name})") for name in PARTS if "table_" not in name]
     assert places == sorted(places)
+
+
+def test_reports_know_nothing_of_a_search_space_or_of_params_yaml():
+    """Axes, names and labels come from the plan; Fig. 11 alone asks where its pictures lie."""
+    for path in (Path(__file__).parent.parent / "eoinas/report").glob("*.py"):
+        imports = [node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.ImportFrom)]
+        names = {f"{node.module}.{alias.name}" for node in imports for alias in node.names}
+        assert not any(name.startswith("eoinas.genotype") for name in names), path
+        assert "eoinas.params" not in names or path.name == "fig_11.py", path
 
 
 def test_reports_never_import_torch():
