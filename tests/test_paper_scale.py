@@ -56,7 +56,7 @@ def test_three_steps_of_the_retraining(monkeypatch) -> None:
     before = copy(classify.NetworkCIFAR(genotype, 36, 20, 3, 32))
     drops = []
     keep_masks = classify.keep_masks
-    monkeypatch.setattr(classify, "keep_masks", lambda *args: drops.append(args[2]) or keep_masks(*args))
+    monkeypatch.setattr(classify, "keep_masks", lambda *args: drops.append(args[3]) or keep_masks(*args))
     result = classify.train(genotype, images, settings, 16, 0, "paper size", small.NoCheckpoint())
     assert drops == [0, 0, 0.15, 0.15]
     still = [name for name, value in copy(result.network).items() if torch.equal(value, before[name])]

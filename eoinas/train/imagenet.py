@@ -9,7 +9,6 @@ from typing import Annotated
 import torch
 from pydantic import Field
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from eoinas import command, params, schedules, seeds
 from eoinas.data.file_batches import FileBatches, in_order
@@ -20,11 +19,14 @@ from eoinas.models.imagenet import NetworkImageNet
 from eoinas.ranks import Group
 from eoinas.runlog import RunLog
 from eoinas.train import arithmetic, fit
+from eoinas.train.image_loss import image_loss
 
 
 class RecipeParams(fit.FitParams):
     """Numbers of the recipe; what each means stands beside it in params.yaml."""
 
+    sync_bn: bool
+    workers: Annotated[int, Field(ge=0)]
     epochs: params.Positive
     epoch_images: Annotated[int, Field(ge=0)]
     image_size: Annotated[int, Field(ge=16, le=1024)]
@@ -84,13 +86,9 @@ def train(
     scored = Photos(data.folder, data.val, settings.image_size, training=False)
 
     def loss(outputs: tuple[Tensor, Tensor | None], targets: Tensor) -> tuple[Tensor, int, Tensor]:
-        logits, auxiliary = outputs
-        total = cross_entropy(logits, targets, settings.label_smoothing)
-        if auxiliary is not None:
-            total = total + auxiliary_weight * cross_entropy(auxiliary, targets, settings.label_smoothing)
-        return total, len(targets), (logits.argmax(1) == targets).sum()
+        return image_loss(outputs, targets, auxiliary_weight, settings.label_smoothing)
 
-    def evaluate(network: nn.Module, _epoch: int, poll: Callable[[], None]) -> dict[str, float | int]:
+    def evaluate(_epoch: int, poll: Callable[[], None]) -> dict[str, float | int]:
         top1, top5 = count_wrong(network, scored, settings, device, group, poll)
         images = len(scored)
         return {"wrong_top1": top1, "wrong_top5": top5, "error_top1": top1 / images, "error_top5": top5 / images}
@@ -99,12 +97,8 @@ def train(
         return schedules.exponential(epoch, settings.learning_rate, settings.learning_rate_decay)
 
     iterations = settings.epochs * batches.steps
-    return fit.fit(network, batches, loss, rate, iterations, settings, group, title, checkpoint, evaluate)
-
-
-def cross_entropy(logits: Tensor, targets: Tensor, label_smoothing: float) -> Tensor:
-    """The sum over a batch, in float32."""
-    return F.cross_entropy(logits.float(), targets, reduction="sum", label_smoothing=label_smoothing)  # choice D34
+    task = fit.Task(network, batches, loss, rate, iterations, evaluate=evaluate, sync_bn=settings.sync_bn)
+    return fit.fit(task, settings, title, checkpoint, group)
 
 
 @torch.no_grad()

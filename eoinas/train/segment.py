@@ -25,6 +25,8 @@ INITS = ("scratch", "pretrained")
 class SegTrainParams(fit.FitParams):
     """Numbers of Sec. V-C (choices D47 to D51); what each means stands beside it in params.yaml."""
 
+    sync_bn: bool
+    workers: Annotated[int, Field(ge=0)]
     crops: crops.CropParams
     iterations: params.Positive
     learning_rate: params.PositiveFloat
@@ -77,7 +79,8 @@ def train(
         return schedules.polynomial(iteration, settings.iterations, settings.learning_rate, settings.power)
 
     network = network.to(device)
-    log = fit.fit(network, batches, loss, rate, settings.iterations, settings, group, title, states)
+    task = fit.Task(network, batches, loss, rate, settings.iterations, sync_bn=settings.sync_bn)
+    log = fit.fit(task, settings, title, states, group)
     return network, log
 
 
