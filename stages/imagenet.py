@@ -18,12 +18,11 @@ def main(scale: str, entry: str) -> None:
     if group.local_rank == 0:
         imagenet_data.check_files(data)
 
-    # How many processes read images makes no difference to what is computed.
-    what = [settings.model_dump(exclude={"workers"}), genotype.plain(cell), str(device)]
+    what = [settings.model_dump(), genotype.plain(cell), str(device)]
     key = checkpoint.fingerprint(what, [f"data/prepared/{scale}/imagenet"])
-    with ranks.SharedCheckpoint(group, name.replace("/", "-"), key, settings.checkpoint_minutes) as states:
+    with ranks.SharedCheckpoint(group, name.replace("/", "-"), key, 10.0) as states:
         network = imagenet.build(cell, settings, len(data.classes)).to(device)
-        log = imagenet.train(network, settings, data, group, name, states, settings.auxiliary_weight)
+        log = imagenet.train(network, settings, data, group, name, states, settings.auxiliary_weight, workers=0)
         if group.rank == 0:
             with files.replacing_folder(f"results/{name}") as folder:
                 weights.save(network, folder / "weights.safetensors")

@@ -21,12 +21,12 @@ def main(scale: str, entry: str) -> None:
     device = devices.device(settings.cpu_threads)
     if group.local_rank == 0:
         imagenet_data.check_files(data)
-    what = [settings.model_dump(exclude={"workers"}), size.model_dump(), genotype.plain(cell), str(device)]
+    what = [settings.model_dump(), size.model_dump(), genotype.plain(cell), str(device)]
     key = checkpoint.fingerprint(what, [f"data/prepared/{scale}/imagenet"])
-    with ranks.SharedCheckpoint(group, name.replace("/", "-"), key, settings.checkpoint_minutes) as states:
+    with ranks.SharedCheckpoint(group, name.replace("/", "-"), key, 10.0) as states:
         torch.manual_seed(seeds.seed_of(settings.seed, "init"))
         network = PooledClassifier(cell, size, len(data.classes)).to(device)
-        log = imagenet.train(network, settings, data, group, name, states)
+        log = imagenet.train(network, settings, data, group, name, states, workers=0)
         if group.rank == 0:
             with files.replacing_folder(f"results/{name}") as folder:
                 weights.save(network, folder / "weights.safetensors")

@@ -14,11 +14,10 @@ def main(scale: str, entry: str, init: str) -> None:
     cell, _ = entries.load(f"results/{scale}/seg_entries/{entry}.json")
     backbone = f"results/{scale}/seg_pretrain/{entry}/weights.safetensors" if init == "pretrained" else None
     device, scenes = devices.device(settings.cpu_threads), cityscapes.load(scale)
-    # How many processes read pictures makes no difference to what is computed.
-    what = [settings.model_dump(exclude={"workers"}), size.model_dump(), genotype.plain(cell), init, str(device)]
+    what = [settings.model_dump(), size.model_dump(), genotype.plain(cell), init, str(device)]
     key = checkpoint.fingerprint(what, [cityscapes.PREPARED.format(scale=scale), *([backbone] if backbone else [])])
-    with ranks.SharedCheckpoint(group, name.replace("/", "-"), key, settings.checkpoint_minutes) as states:
-        network, log = segment.train(cell, scenes, size, settings, backbone, device, group, name, states)
+    with ranks.SharedCheckpoint(group, name.replace("/", "-"), key, 10.0) as states:
+        network, log = segment.train(cell, scenes, size, settings, backbone, device, group, name, states, workers=0)
         if group.rank == 0:
             with files.replacing_folder(f"results/{name}") as folder:
                 weights.save(network, folder / "weights.safetensors")

@@ -25,7 +25,7 @@ def main(scale: str, operations: str) -> None:
         formats.write_json(folder / "counts.json", {"run": run, "wrong": result.wrong[-1], "images": len(images.test)})
 
     key = checkpoint.fingerprint([settings.model_dump(), genotype.plain(found), operations, str(device)], [source])
-    with checkpoint.Checkpoint(name.replace("/", "-"), key, settings.checkpoint_minutes) as states:
+    with checkpoint.Checkpoint(name.replace("/", "-"), key, 10.0) as states:
         done = {(o, run): states.part(f"{o}-{run}", partial(train, o, run)) for o in cells for run in settings.runs}
         with files.replacing_folder(f"results/{name}") as folder:
             for operation in cells:

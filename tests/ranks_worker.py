@@ -27,7 +27,6 @@ SETTINGS = fit.FitParams(
     channels_last=False,
     compile=False,
     cpu_threads=1,
-    checkpoint_minutes=60.0,
 )
 CELL = json.loads(Path(__file__).with_name("oracle.json").read_text())["cells"]["eoinas_cifar"]["genotype"]
 
@@ -86,7 +85,7 @@ def main(out: str, count: str, sync_bn: str, stop_at: str) -> None:
             right = sum((network(x)[0].argmax(1) == y).sum() for x, y in in_order(dataset, 3, 0, device, group))
         return {"right": int(group.sum(torch.as_tensor(right))), "epochs": epoch}
 
-    with ranks.SharedCheckpoint(group, "ranks", "a" * 64, settings.checkpoint_minutes) as states:
+    with ranks.SharedCheckpoint(group, "ranks", "a" * 64, 60.0) as states:
         iterations, sync = 2 * batches.steps, sync_bn == "true"
         task = fit.Task(network, batches, loss, lambda *_: 0.02, iterations, evaluate=evaluate, sync_bn=sync)
         log = fit.fit(task, settings, "ranks", states, group)

@@ -43,10 +43,11 @@ def settings(**changes: object) -> imagenet.ImagenetParams:
     return imagenet.ImagenetParams(**{**PARAMS["demo"]["imagenet"], **TINY, **changes})
 
 
-def train(data: imagenet_data.Listing, states=None, **changes: object):
-    numbers = settings(**changes)
+def train(data: imagenet_data.Listing, states=None, workers: int = 0, **changes: object):
+    numbers, states = settings(**changes), states or NoCheckpoint()
     network = imagenet.build(parse(CELL, "oracle.json"), numbers, len(data.classes))
-    return network, imagenet.train(network, numbers, data, ALONE, "small", states or NoCheckpoint(), numbers.auxiliary_weight)
+    log = imagenet.train(network, numbers, data, ALONE, "small", states, numbers.auxiliary_weight, workers=workers)
+    return network, log
 
 
 def test_the_papers_numbers() -> None:
@@ -92,7 +93,7 @@ def test_errors_are_counted(data) -> None:
         numbers, device, polls = settings(eval_batch_size=3), torch.device("cpu"), []
         counts = [
             imagenet.count_wrong(
-                Fixed(), scored, numbers, device, group, lambda group=group, polls=polls: polls.append(group.rank)
+                Fixed(), scored, numbers, device, group, lambda group=group, polls=polls: polls.append(group.rank), workers=0
             )
             for group in groups
         ]
@@ -132,7 +133,7 @@ def test_any_network_can_be_trained_with_the_recipe(data) -> None:
                 raise Stop
 
         with pytest.raises(Stop):
-            imagenet.train(network, numbers, data, ALONE, "two", Once(), numbers.auxiliary_weight)
+            imagenet.train(network, numbers, data, ALONE, "two", Once(), numbers.auxiliary_weight, workers=0)
         assert first[0][0] / first[0][1] == pytest.approx(expected.item(), rel=1e-5)
     assert set(seen) == {(4, 3, 100, 100)}
 
@@ -209,7 +210,7 @@ def test_outputs(finished) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="signals as on Linux")
 def test_two_processes_that_were_stopped_end_as_one_that_was_not(finished, tmp_path) -> None:
     """SIGTERM goes to the launcher, as from dvc; the next run has two processes again."""
-    project(tmp_path, workers=1)
+    project(tmp_path)
     process = start(tmp_path, 2)
     for line in process.stdout:
         if "epoch 1/" in line:

@@ -59,8 +59,7 @@ def write_params(folder: Path, workers: int) -> None:
     values["demo"] |= {name: classification["demo"][name] for name in names}
     values["demo"]["standalone"]["runs"] = [0]
     values["demo"]["imagenet"].update(C=2, layers=3, epochs=1, epoch_images=8, batch_size=4, eval_batch_size=8)
-    for name in ("imagenet", "seg_search", "seg_train"):
-        values["demo"][name]["workers"] = workers
+    values["demo"]["seg_search"]["workers"] = workers
     values.update(search_seeds=[0], retrain_runs=["0"], entries=classification["entries"])
     (folder / "params.yaml").write_text(yaml.safe_dump(values))
 

@@ -27,7 +27,6 @@ class FitParams(arithmetic.ArithmeticParams):
     weight_decay: params.NonNegative
     grad_clip: params.NonNegative
     cpu_threads: Annotated[int, Field(ge=0)]
-    checkpoint_minutes: params.PositiveFloat
 
 
 class Batches(Protocol):

@@ -26,7 +26,6 @@ class RecipeParams(fit.FitParams):
     """Numbers of the recipe; what each means stands beside it in params.yaml."""
 
     sync_bn: bool
-    workers: Annotated[int, Field(ge=0)]
     epochs: params.Positive
     epoch_images: Annotated[int, Field(ge=0)]
     image_size: Annotated[int, Field(ge=16, le=1024)]
@@ -63,6 +62,8 @@ def train(
     title: str,
     checkpoint: fit.States,
     auxiliary_weight: float = 0.0,
+    *,
+    workers: int,
 ) -> RunLog:
     """Train ``network`` in place and count its errors after each epoch.
 
@@ -71,6 +72,7 @@ def train(
         data: the images; an epoch is all of ``data.train``, or ``epoch_images`` of it.
         group, title, checkpoint: as of ``fit.fit``.
         auxiliary_weight: of the auxiliary loss, if the network gives auxiliary logits.
+        workers: processes a rank that read ahead; they do not change the result.
 
     Returns:
         The log; a row of the history has wrong_top1 and wrong_top5 of ``data.val``, and the same as errors.
@@ -79,7 +81,7 @@ def train(
         InputError: the loss is not a number, or an image cannot be read.
         Stopped: a signal asked the process to end; its state is in ``checkpoint``.
     """
-    device, workers = next(network.parameters()).device, settings.workers
+    device = next(network.parameters()).device
     photos = Photos(data.folder, data.train, settings.image_size, training=True)
     count = settings.epoch_images
     batches = FileBatches(photos, settings.batch_size, settings.seed, "imagenet", workers, device, group, count)
@@ -89,7 +91,7 @@ def train(
         return image_loss(outputs, targets, auxiliary_weight, settings.label_smoothing)
 
     def evaluate(_epoch: int, poll: Callable[[], None]) -> dict[str, float | int]:
-        top1, top5 = count_wrong(network, scored, settings, device, group, poll)
+        top1, top5 = count_wrong(network, scored, settings, device, group, poll, workers=workers)
         images = len(scored)
         return {"wrong_top1": top1, "wrong_top5": top5, "error_top1": top1 / images, "error_top5": top5 / images}
 
@@ -109,16 +111,19 @@ def count_wrong(
     device: torch.device,
     group: Group,
     poll: Callable[[], None] = command.leave_if_asked,
+    *,
+    workers: int,
 ) -> tuple[int, int]:
     """Images whose class is not the first, and not among the first five, of what ``network`` says; the ranks share the work.
 
     Args:
         poll: called after every batch that all ranks have.
+        workers: processes a rank that read ahead.
     """
     network.eval()
     shared = len(photos) // group.world // settings.eval_batch_size
     wrong = torch.zeros(2, dtype=torch.int64, device=device)
-    for number, (inputs, targets) in enumerate(in_order(photos, settings.eval_batch_size, settings.workers, device, group)):
+    for number, (inputs, targets) in enumerate(in_order(photos, settings.eval_batch_size, workers, device, group)):
         with arithmetic.autocast(settings, device):
             logits, _ = network(inputs.contiguous(memory_format=arithmetic.layout(settings)))
         hits = logits.topk(min(5, logits.shape[1])).indices == targets[:, None]  # [B, 5]

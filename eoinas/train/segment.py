@@ -26,7 +26,6 @@ class SegTrainParams(fit.FitParams):
     """Numbers of Sec. V-C (choices D47 to D51); what each means stands beside it in params.yaml."""
 
     sync_bn: bool
-    workers: Annotated[int, Field(ge=0)]
     crops: crops.CropParams
     iterations: params.Positive
     learning_rate: params.PositiveFloat
@@ -47,11 +46,14 @@ def train(
     group: Group,
     title: str,
     states: fit.States,
+    *,
+    workers: int,
 ) -> tuple[SegmentationNetwork, RunLog]:
     """Train the network that ``genotype`` makes on all training scenes.
 
     Args:
         backbone: weights of the pretraining, or None to train from scratch.
+        workers: processes a rank that read ahead; they do not change the result.
 
     Raises:
         InputError: the weights are of another backbone, a picture cannot be read, or the loss is not a number.
@@ -68,7 +70,7 @@ def train(
     if backbone is not None:
         pretrained.load_backbone(network, backbone)
     dataset = crops.Crops(scenes.root, scenes_train, settings.crops, scenes.cache)
-    batches = FileBatches(dataset, settings.batch_size, settings.seed, "segmentation", settings.workers, device, group)
+    batches = FileBatches(dataset, settings.batch_size, settings.seed, "segmentation", workers, device, group)
 
     def loss(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         if settings.loss == "ohem":  # choice D50
