@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from benchmarks import planted
-from benchmarks.planted import BETA, QUICK, READINGS, WORLDS, Course, Moment, World
+from benchmarks.planted import BETA, QUICK, READINGS, WORLDS, Course, Moment, Schedule, World
 from eoinas.nas import gumbel, tally
 from tests.closure import ROOT
 
@@ -51,7 +51,7 @@ def test_every_search_ends_with_one_operation_an_edge(runs: Runs) -> None:
 def test_a_clearly_better_operation_survives_where_the_gradient_knows_it() -> None:
     for signal, low, high in ((WORLDS["margin"].signal, 0.95, 1), (0.0, 0, 0.5)):
         world = World("margin", signal, "")
-        for courses in planted.simulate([READINGS["plain"], READINGS[BETA]], world, SEEDS[:1], QUICK):
+        for courses in planted.simulate([READINGS["plain"], READINGS[BETA]], world, SEEDS[:1], Schedule(steps=8)):
             assert low <= mean(courses, planted.best_kept) <= high
 
 
