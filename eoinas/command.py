@@ -21,7 +21,7 @@ _SMALLER = "lower batch_size (or eval_batch_size) of this stage's block in param
 _OUT_OF_MEMORY = {  # what a RuntimeError says, and what to do
     "OutOfMemoryError": _SMALLER,
     "can't allocate memory": _SMALLER,
-    "DataLoader worker (pid": "lower workers of this stage's block in params.yaml",  # the system has killed it
+    "DataLoader worker (pid": "lower machine.workers in params.yaml",  # the system has killed it
 }
 
 

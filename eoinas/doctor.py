@@ -3,11 +3,13 @@
 Exit code 0 only when that scale can run here.
 """
 
+import configparser
 import fcntl
 import json
 import os
 import re
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from importlib import metadata
@@ -39,6 +41,59 @@ def versions() -> Iterator[Finding]:
     yield OK, "packages", f"{len(pins)} looked at"
 
 
+def checkout() -> Iterator[Finding]:
+    """Whether dvc can start, and whether it accepts this folder."""
+    yield from _dvc()
+    if not Path(".dvc/config").is_file():
+        yield BAD, "folder", ".dvc/config is not here; copy the project with its hidden files, or clone it"
+    elif not any(_is_repository(folder) for folder in (Path.cwd(), *Path.cwd().parents)) and not _without_git():
+        yield BAD, "folder", "no git repository, which dvc asks for; run git init, or dvc config core.no_scm true"
+    else:
+        yield OK, "folder", "dvc accepts it"
+
+
+_ANEW = "was its folder moved or copied? Delete .venv and run make repro, or install dvc again where it is another one"
+
+
+def _dvc() -> Iterator[Finding]:
+    """Every dvc that make or the shell would start."""
+    places = (".venv/bin/dvc", shutil.which("dvc"), Path(sys.executable).with_name("dvc"))
+    found = list(dict.fromkeys(os.path.abspath(place) for place in places if place and Path(place).is_file()))
+    if not found:
+        yield BAD, "dvc", "no command dvc; run make repro, or pip install -r requirements.txt"
+    for path in found:
+        try:
+            done = subprocess.run([path, "--version"], capture_output=True, text=True, errors="replace", timeout=60, check=False)
+            said = (done.stderr if done.returncode else done.stdout).split("\n")
+            right, what = not done.returncode, next(filter(None, reversed(said)), f"exit code {done.returncode}")
+        except (OSError, subprocess.TimeoutExpired) as error:
+            right, what = False, _interpreter(path) or str(error)
+        yield (OK, "dvc", f"{what} in {path}") if right else (BAD, "dvc", f"{path} cannot start ({what}); {_ANEW}")
+
+
+def _interpreter(path: str) -> str | None:
+    """What is wrong with the interpreter that a script's first line names, if that is not there."""
+    with open(path, "rb") as file:
+        first = file.readline(1000).decode(errors="replace").split()
+    name = first[0].removeprefix("#!") if first and first[0].startswith("#!") else ""
+    return f"its first line names {name}, which is not there" if name and not Path(name).exists() else None
+
+
+def _is_repository(folder: Path) -> bool:
+    git = folder / ".git"  # a file where the folder is a worktree or a submodule
+    return git.is_file() or (git / "HEAD").is_file()
+
+
+def _without_git() -> bool:
+    """Whether dvc has been told to do without Git."""
+    config = configparser.ConfigParser(strict=False, interpolation=None)
+    try:
+        config.read((".dvc/config", ".dvc/config.local"), encoding="utf-8")
+        return config.getboolean("core", "no_scm", fallback=False)
+    except (configparser.Error, ValueError):  # dvc says what is wrong with it
+        return False
+
+
 def devices(scale: str) -> Iterator[Finding]:
     """torch, CUDA and the GPUs."""
     import torch
@@ -65,6 +120,8 @@ def data(scale: str) -> Iterator[Finding]:
             yield OK, name, check(scale, name)
         except InputError as error:
             yield BAD, name, str(error)
+        except OSError as error:
+            yield BAD, name, f"{error.filename}: {error.strerror}"
 
 
 def _cifar(scale: str, name: str) -> str:
@@ -179,6 +236,7 @@ def examine(scale: str) -> list[Finding]:
     """All findings, in the order in which they are printed."""
     checks: list[Callable[[], Iterator[Finding]]] = [
         versions,
+        checkout,
         lambda: parameters(scale),
         lambda: devices(scale),
         lambda: disk(scale),

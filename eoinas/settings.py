@@ -38,6 +38,7 @@ BLOCKS = (
     *("repeats", "datasets", "split", "search", "derive", "retrain", "standalone", "imagenet_data", "imagenet"),
     *("cityscapes_data", "seg_search", "seg_network", "seg_pretrain", "seg_train"),
 )
+IMAGENET = "imagenet"  # what its entries are filed under
 
 
 class Shown(Section):
@@ -103,6 +104,8 @@ def top(values: Mapping[str, Any]) -> Top:
     names = (("scale", scales(values)), ("search_on", found.datasets), ("main_variant", found.variants))
     for key, known in (*names, ("plain_variant", found.variants)):
         _one_of(key, getattr(found, key), known)
+    if IMAGENET in found.datasets:
+        raise InputError(f"{params.FILE}: datasets.{IMAGENET}: that name is taken; choose another")
     if RANDOM in found.variants:
         raise InputError(f"{params.FILE}: variants.{RANDOM}: that name is random search's; choose another")
     if found.variants[found.plain_variant].get("slimming") is not False:

@@ -30,8 +30,7 @@ def main(scale: str) -> None:
     table = {}
     for data, networks in {**plan.entries, "imagenet": plan.imagenet}.items():
         network, *shape = shapes[data]
-        folder = f"results/{scale}/entries/{data}" + ("/" if data == "imagenet" else "-")
-        cells = {name: entries.load(f"{folder}{name}.json")[0] for name in networks}
+        cells = {name: entries.load(f"results/{scale}/entries/{data}-{name}.json")[0] for name in networks}
         table[data] = {name: complexity.of_classifier(network, cell, *shape) for name, cell in cells.items()}
     formats.write_json(f"results/{scale}/complexity.json", table)
 

@@ -1,4 +1,4 @@
-"""Search: Algorithm 1 on images with one variant, several seeds in turn. Usage: python -m stages.search SCALE VARIANT SEEDS"""
+"""Search: Algorithm 1 on images with one variant, seed after seed. Usage: python -m stages.search SCALE DATA VARIANT SEEDS"""
 
 from functools import partial
 from pathlib import Path

@@ -161,7 +161,7 @@ def build(
         for position, (name, entry) in enumerate(networks.items()):
             sizes = {"params": 12_345 + position, "params_with_auxiliary": 20_000, "multiply_adds": 1_234_567}
             complexity.setdefault(data, {})[name] = sizes
-            write_json(results / f"entries/{data}/{name}.json", {**entry, "cell": genotype(6, position, space)})
+            write_json(results / f"entries/{data}-{name}.json", {**entry, "cell": genotype(6, position, space)})
             for item, run in value["runs"]:
                 _result(results / f"retrain/{data}-{name}/{item}/{run}/result.json", images, wrong(position, run, images), about)
     about = {"source": source, "image_size": 16 if source == "digits" else 32, "classes": 10}
@@ -181,7 +181,7 @@ def build(
     for position, (name, entry) in enumerate(value["imagenet"].items()):
         counts = {"wrong_top1": 12_800, "wrong_top5": 4_150, "best_wrong_top1": 12_000, "best_epoch": 1}
         write_json(results / f"imagenet/{name}/result.json", {"epochs": 2, "images": 50_000, **counts, "data": about})
-        write_json(results / f"entries/imagenet/{name}.json", {**entry, "cell": genotype(6, position, space)})
+        write_json(results / f"entries/imagenet-{name}.json", {**entry, "cell": genotype(6, position, space)})
     _standalone(results, source, list(space["operations"]))
     _street_scenes(results, space, list(value["cityscapes"]), epochs, warm_up, prunes)
     return value

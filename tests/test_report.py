@@ -12,7 +12,7 @@ from eoinas.errors import InputError
 from eoinas.report import fig_indicator, load, plot, reference, table
 from eoinas.report.cell import parse
 from eoinas.report.fig_1_4 import fig_1_4
-from eoinas.report.fig_5_9 import fig_5_9
+from eoinas.report.fig_5_9 import _title, fig_5_9
 from eoinas.report.fig_7_8 import columns, fig_7_8, summary
 from eoinas.report.fig_10 import fig_10
 from eoinas.report.fig_indicator import chosen_edges
@@ -94,7 +94,7 @@ def test_a_single_run_has_no_standard_deviation(build):
 def test_runs_on_different_data_are_refused(demo):
     path = demo / "results/demo/retrain/cifar10-eoinas/0-2/1/result.json"
     change(path, epochs=3)
-    with pytest.raises(InputError, match="cifar10/eoinas: the runs differ"):
+    with pytest.raises(InputError, match="cifar10-eoinas: the runs differ"):
         load.runs("demo", "cifar10", "eoinas")
 
 
@@ -205,7 +205,7 @@ def test_over_searches_by_hand(demo):
 def test_over_searches_tests_searches_and_not_runs(demo):
     """Means 10 and 11 against 12 and 13 over two searches each: t = -2 / sqrt(0.5), whatever the runs of a search are."""
     for candidate, errors in (("sss", (100, 110)), ("random", (120, 130))):
-        folders = (f"retrain/cifar10/{candidate}_cutout/0-2", f"retrain_seeds/{candidate}/1/1")
+        folders = (f"retrain/cifar10-{candidate}_cutout/0-2", f"retrain_seeds/{candidate}/1/1")
         for folder, wrong in zip(folders, errors, strict=True):
             for run, off in ((0, -5), (1, 5)):
                 change(demo / f"results/demo/{folder}/{run}/result.json", wrong=wrong + off)
@@ -242,7 +242,7 @@ def test_equal_cells_are_named(demo):
         assert "- The selected cells of `eoinas` and `sss` are the same.\n" in make("demo").markdown
     assert "- One and the same cell: `sss` seed 0; `eoinas` seed 0.\n" in table_3("demo").markdown
     same = json.loads((results / "derive/eoinas/0/genotype.json").read_text())
-    change(results / "entries/cifar10/published_cutout.json", cell=same)
+    change(results / "entries/cifar10-published_cutout.json", cell=same)
     report_fixture.write_json(results / "derive/eoinas/1/genotype.json", same)
     text = table_3("demo").markdown
     assert f"- The cells of `eoinas`, `sss` and `{report_fixture.GIVEN}` are the same.\n" in text
@@ -377,6 +377,16 @@ def test_panels_of_fig_7_8():
     assert list(found.values()) == [["baseline", "sss"], ["sss", "eoinas", "reset"]]
 
 
+def test_rows_of_fig_5_9_name_the_papers_figure_of_their_like():
+    later = {"sigma": {"label": "Another chain", "slimming": True, "indicator": "beta"}}
+    value = report_fixture.plan(variants={**report_fixture.VARIANTS, **later, **report_fixture.RESET})
+    plan = plans.Plan.model_validate_json(json.dumps(value))
+    assert [_title(plan, name) for name in plan.candidates] == [
+        *("EoiNAS without SSS and OII (Fig. 9)", "EoiNAS without OII (Fig. 9)", "EoiNAS (Fig. 5)"),
+        *("Another chain", "EoiNAS, tally reset", "Random architecture, the best of 2"),
+    ]
+
+
 def test_chosen_edges():
     space = plans.Space(**report_fixture.SPACE)
     (cell, _) = parse({**report_fixture.genotype(0, 0), "normal": [["skip_connect", 0]] * 7 + [["sep_conv_3x3", 4]]}, "x", space)
@@ -476,6 +486,15 @@ def test_page(demo):
         assert fact in text
     places = [text.index(f"]({name})") for name in PARTS if "table_" not in name]
     assert places == sorted(places)
+
+
+def test_reports_know_nothing_of_a_search_space_or_of_params_yaml():
+    """Axes, names and labels come from the plan; Fig. 11 alone asks where its pictures lie."""
+    for path in (Path(__file__).parent.parent / "eoinas/report").glob("*.py"):
+        imports = [node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.ImportFrom)]
+        names = {f"{node.module}.{alias.name}" for node in imports for alias in node.names}
+        assert not any(name.startswith("eoinas.genotype") for name in names), path
+        assert "eoinas.params" not in names or path.name == "fig_11.py", path
 
 
 def test_reports_never_import_torch():

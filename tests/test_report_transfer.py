@@ -12,7 +12,6 @@ import torch
 import yaml
 from PIL import Image
 
-from eoinas import params
 from eoinas.data import cityscapes, cityscapes_check
 from eoinas.data.cityscapes_labels import CLASSES, COLOURS, TO_LABEL
 from eoinas.errors import InputError
@@ -21,6 +20,7 @@ from eoinas.report import fig_1_4, fig_11, labels, load, load_transfer, rank_cor
 from eoinas.report.scale import announce
 from eoinas.report.table_2 import table_2
 from eoinas.report.table_4 import Layer, rows, table_4
+from eoinas.settings import resolve
 from eoinas.train import search_seg
 from stages import complexity
 from tests import report_fixture
@@ -82,9 +82,7 @@ def test_only_all_of_imagenet_is_called_so(demo, about, name):
 
 
 def test_table_4_at_paper_scale_is_the_papers():
-    values = yaml.safe_load((ROOT / "params.yaml").read_text())
-    values = {**values["method"], **values["paper"]["seg_search"]}
-    settings = params.build(search_seg.SegSearchParams, values, "paper.seg_search")
+    settings = resolve(yaml.safe_load((ROOT / "params.yaml").read_text()), "paper")["seg_search"]
     with torch.device("meta"):
         network = search_seg.build(settings)
     layers = [Layer(*stage) for stage in structure.stages_of(network, settings.crops.crop)]

@@ -16,7 +16,6 @@ from eoinas.data import batches as batch_source
 from eoinas.data import images as image_data
 from eoinas.data import imageset
 from eoinas.errors import InputError
-from eoinas.nas import derive
 from eoinas.train import classify
 from tests import test_search as small
 
@@ -114,7 +113,7 @@ def test_seconds_of_killed_runs_count() -> None:
 RETRAIN = classify.RetrainParams(
     **{**small.PAPER["retrain"], "C": 2, "layers": 3, "epochs": 3, "batch_size": 6, "learning_rate": 0.05}
 )
-CELL = derive.random(torch.Generator().manual_seed(0))
+CELL = small.SPACE.random(torch.Generator().manual_seed(0))
 
 
 def trained(states, **changes: object) -> classify.Result:
@@ -233,34 +232,41 @@ def project(folder: Path) -> None:
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     values = yaml.safe_load((ROOT / "params.yaml").read_text())
     values["demo"]["search"].update(C=2, batch_size=4, epoch_images=32, epochs=9, warmup=2, prune_every=1, channels_last=False)
+    values["demo"]["repeats"]["searches"] = 1
     (folder / "params.yaml").write_text(yaml.safe_dump(values))
-    imageset.save(folder / "data/prepared/demo/cifar10", small.data(train=160), "tests")
+    imageset.save(folder / "data/prepared/demo/images/tests", small.data(train=160), "tests")
+    process = start(folder, "settings", "demo")
+    assert process.wait(timeout=60) == 0, process.communicate()
 
 
-def start(folder: Path) -> subprocess.Popen:
+def start(folder: Path, stage: str, *items: str) -> subprocess.Popen:
     environment = {name: value for name, value in os.environ.items() if name != "DVC_ROOT"} | {"OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "stages.search", "demo", "eoinas", "0"]
+    command = [sys.executable, "-m", f"stages.{stage}", *items]
     return subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
+SEARCHING = ("search", "demo", "tests", "eoinas", "0-3")
+FOUND = "results/demo/search/eoinas/0-3"
+
+
 def outputs(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in (folder / "results/demo/search/eoinas/0/0").iterdir()}
+    return {path.name: path.read_bytes() for path in (folder / FOUND / "0").iterdir()}
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="signals as on Linux")
 def test_a_search_that_got_sigterm_goes_on_and_ends_in_the_same_bytes(tmp_path) -> None:
     project(tmp_path)
-    process = start(tmp_path)
+    process = start(tmp_path, *SEARCHING)
     for line in process.stdout:
         if "epoch 4/" in line:
             process.send_signal(signal.SIGTERM)
             break
     out, error = process.communicate(timeout=60)
     assert process.returncode == 128 + signal.SIGTERM == 143, error
-    assert error == "stopped: demo-search-eoinas-0: state saved, the next run goes on from here\n"
+    assert error == "stopped: demo-search-eoinas-0-3: state saved, the next run goes on from here\n"
     assert "epoch 9/" not in out
-    assert not (tmp_path / "results").exists()
-    resumed = start(tmp_path)
+    assert not (tmp_path / FOUND).exists()
+    resumed = start(tmp_path, *SEARCHING)
     out, error = resumed.communicate(timeout=60)
     assert resumed.returncode == 0, error
     assert "goes on from " in error
@@ -268,10 +274,10 @@ def test_a_search_that_got_sigterm_goes_on_and_ends_in_the_same_bytes(tmp_path) 
     assert list((tmp_path / ".scratch").iterdir()) == []
     found = outputs(tmp_path)
     assert set(found) == {"supernet.safetensors", "history.csv", "trace.npz"}
-    shutil.rmtree(tmp_path / "results")
-    undisturbed = start(tmp_path)
+    shutil.rmtree(tmp_path / FOUND)
+    undisturbed = start(tmp_path, *SEARCHING)
     out, error = undisturbed.communicate(timeout=60)
     assert (undisturbed.returncode, error) == (0, ""), error
     assert found == outputs(tmp_path)
-    with np.load(tmp_path / "results/demo/search/eoinas/0/0/trace.npz") as trace:
+    with np.load(tmp_path / FOUND / "0/trace.npz") as trace:
         assert (trace["alive_final"].sum(-1) == 1).all()

@@ -419,34 +419,92 @@ def test_the_last_good_state_is_named() -> None:
     assert messages == ["none yet, the run starts over"]
 
 
-def test_fingerprint_changes_with_parameters_input_bytes_and_names() -> None:
+def test_a_state_of_another_format_is_not_taken_up(monkeypatch, capsys) -> None:
+    folder = killed(1, 2)
+    monkeypatch.setattr(checkpoint, "FORMAT", checkpoint.FORMAT + 1)
+    assert loaded() is None
+    assert capsys.readouterr().err == "".join(
+        f"warning: {folder}/{name}.pt: a state of another format is left out\n" for name in ("newest", "older")
+    )
+    killed(3)  # in the place of the newest, which becomes the older one
+    assert loaded()["value"] == 3
+    (folder / "newest.pt").unlink()
+    assert loaded() is None
+
+
+def test_a_state_without_a_format_is_not_taken_up(monkeypatch) -> None:
+    monkeypatch.setattr(checkpoint, "_FORMAT_KEY", "value")  # which a state has in any case
+    killed(1)
+    monkeypatch.undo()
+    assert loaded() is None
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS])
+def test_a_file_system_without_locks_is_one_line_with_advice(number: int, monkeypatch) -> None:
+    def without(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(checkpoint.fcntl, "flock", without)
+    with pytest.raises(InputError) as caught:
+        checkpoint.Checkpoint("stage", "a" * 64, 1.0).__enter__()
+    assert str(caught.value) == (
+        f"{scratch()}: this file system has no locks ({os.strerror(number)}); make .scratch a link to a local disk's folder"
+    )
+
+
+def test_another_failure_of_the_lock_is_no_matter_of_file_systems(monkeypatch) -> None:
+    def broken(*_: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(checkpoint.fcntl, "flock", broken)
+    with pytest.raises(OSError, match="Input/output error"):
+        checkpoint.Checkpoint("stage", "a" * 64, 1.0).__enter__()
+
+
+def fingerprint(parameters: object, inputs: list[str], script: str = "search") -> str:
+    return checkpoint.fingerprint(script, parameters, inputs)
+
+
+def test_fingerprint_changes_with_parameters_input_bytes_and_names(monkeypatch) -> None:
     Path("in").mkdir()
     Path("in/a").write_bytes(b"1")
     Path("file").write_bytes(b"1")
-    base = checkpoint.fingerprint([{"x": 1, "y": 2}], ["in", "file"])
-    assert checkpoint.fingerprint([{"y": 2, "x": 1}], ["in", "file"]) == base
+    base = fingerprint([{"x": 1, "y": 2}], ["in", "file"])
+    assert fingerprint([{"y": 2, "x": 1}], ["in", "file"]) == base
     assert re.fullmatch("[0-9a-f]{64}", base)
-    others = [checkpoint.fingerprint([{"x": 1, "y": 3}], ["in", "file"]), checkpoint.fingerprint([{"x": 1, "y": 2}], ["in"])]
+    others = [fingerprint([{"x": 1, "y": 3}], ["in", "file"]), fingerprint([{"x": 1, "y": 2}], ["in"])]
+    others.append(fingerprint([{"x": 1, "y": 2}], ["in", "file"], "derive"))
     Path("in/a").write_bytes(b"2")
-    others.append(checkpoint.fingerprint([{"x": 1, "y": 2}], ["in", "file"]))
+    others.append(fingerprint([{"x": 1, "y": 2}], ["in", "file"]))
     Path("in/a").rename("in/b")
-    others.append(checkpoint.fingerprint([{"x": 1, "y": 2}], ["in", "file"]))
+    others.append(fingerprint([{"x": 1, "y": 2}], ["in", "file"]))
     Path("file").write_bytes(b"3")
-    others.append(checkpoint.fingerprint([{"x": 1, "y": 2}], ["in", "file"]))
-    assert len({base, *others}) == 6
+    others.append(fingerprint([{"x": 1, "y": 2}], ["in", "file"]))
+    for module, name in ((checkpoint, "FORMAT"), (torch, "__version__")):
+        monkeypatch.setattr(module, name, "another")
+        others.append(fingerprint([{"x": 1, "y": 2}], ["in", "file"]))
+    assert len({base, *others}) == 9
 
 
-def test_fingerprint_changes_with_the_code() -> None:
-    code = "import eoinas.schedules; from eoinas import checkpoint; print(checkpoint.fingerprint([], []))"
-    found = []
-    for folder in ("one", "two"):
-        package = Path(folder) / "eoinas"
-        package.mkdir(parents=True)
-        for path in (ROOT / "eoinas").glob("*.py"):
-            text = path.read_text() + ("# edited\n" if (folder, path.name) == ("two", "schedules.py") else "")
-            (package / path.name).write_text(text)
-        found.append(subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=True).stdout)
-    assert found[0] != found[1]
+EDITS = """
+from eoinas import checkpoint
+for path in (None, "eoinas/progress.py", "eoinas/checkpoint.py", "eoinas/nas/markov.py", "eoinas/schedules.py"):
+    if path:
+        with open(path, "a") as file:
+            file.write("# edited\\n")
+    print(*(checkpoint.fingerprint(script, [], []) for script in ("search", "retrain")))
+"""
+
+
+def test_fingerprint_changes_with_the_code_that_has_an_effect_on_its_script() -> None:
+    for name in ("eoinas", "stages"):
+        shutil.copytree(ROOT / name, name, ignore=shutil.ignore_patterns("__pycache__"))
+    found = subprocess.run([sys.executable, "-c", EDITS], capture_output=True, text=True, check=True).stdout
+    search, retrain = zip(*(line.split() for line in found.splitlines()), strict=True)
+    assert len({*search}) == 3  # as it was, with another chain, with other schedules
+    assert search[:3] == 3 * search[:1]
+    assert retrain[:4] == 4 * retrain[:1]
+    assert retrain[4] != retrain[0]
 
 
 # Schedules
@@ -514,5 +572,5 @@ def test_the_bar_goes_on_where_the_killed_run_was(monkeypatch) -> None:
     log = RunLog("stage", 4, 10)
     log.restore([{"epoch": 1}, {"epoch": 2}], 100.0, 3)
     found = log._progress._bar.n
-    log._bar.close()
+    log._progress._bar.close()
     assert found == 23

@@ -9,13 +9,16 @@ from eoinas import checkpoint
 from eoinas.data import images as image_data
 from eoinas.data import imageset
 from eoinas.errors import InputError
-from eoinas.genotype import OPERATIONS, ZERO
 from eoinas.nas import gumbel
+from eoinas.spaces import registry
 from eoinas.train import candidates, search, search_cifar
 
 PARAMS = yaml.safe_load((Path(__file__).parent.parent / "params.yaml").read_text())
 METHOD, PAPER = PARAMS["method"], PARAMS["paper"]
+SPACE = registry.space("darts", PARAMS["operations"])
+ZERO = SPACE.zero
 SPLIT = image_data.SplitParams(halves="balanced", seed=0)
+VARIANT = {"operations": list(SPACE.operations), "slimming": True, "indicator": "oii", "lambda": 0.5}
 SMALL = {
     "C": 2,
     "layers": 3,
@@ -30,8 +33,11 @@ SMALL = {
 
 
 def settings(**changes: object) -> search_cifar.SearchCifarParams:
-    """The paper's parameters at a size that takes a second, with seven prunes after epochs 2 to 8."""
-    return search_cifar.SearchCifarParams(**{**METHOD, **PAPER["search"], **SMALL, **changes})
+    """The paper's parameters at a size that takes a second, with seven prunes after epochs 2 to 8.
+
+    The changes are not checked: a test may end before all prunes.
+    """
+    return search_cifar.SearchCifarParams(**{**METHOD, **PAPER["search"], **VARIANT, **SMALL}).model_copy(update=changes)
 
 
 def data(size: int = 8, train: int = 16, test: int = 6) -> imageset.ImageSet:
@@ -58,11 +64,10 @@ class NoCheckpoint:
 
 
 def run(
-    variant: str = "eoinas", weight: float = 0.5, seed: int = 0, states: checkpoint.Checkpoint | None = None, **changes: object
+    seed: int = 0, states: checkpoint.Checkpoint | None = None, **changes: object
 ) -> tuple[dict[str, torch.Tensor], search.Result]:
     """Weights and result of a small search."""
-    states = states or NoCheckpoint()
-    network, result = search_cifar.run(halves(), settings(**changes), search.VARIANTS[variant], weight, seed, "small", states)
+    network, result = search_cifar.run(halves(), settings(**changes), seed, "small", states or NoCheckpoint())
     return network.state_dict(), result
 
 
@@ -148,7 +153,7 @@ def test_history_has_a_row_an_epoch(usual) -> None:
 
 
 def test_baseline_never_prunes() -> None:
-    trace = run("baseline", epochs=4)[1].trace
+    trace = run(slimming=False, indicator="beta", epochs=4)[1].trace
     assert trace["alive_final"].all()
     assert trace["alive"].all()
     assert trace["pruned"].shape == (0, 2, 14)
@@ -157,16 +162,17 @@ def test_baseline_never_prunes() -> None:
 
 
 def test_sss_prunes_by_beta_and_does_not_know_lambda() -> None:
-    weights, result = run("sss", 0.5, epochs=4)
+    weights, result = run(indicator="beta", lambda_=0.5, epochs=4)
     assert same({"I": result.trace["I"]}, {"I": result.trace["beta"]})
     assert (result.trace["alive_final"].sum(-1) == 5).all()
-    others, other = run("sss", 9.0, epochs=4)
-    assert same(weights, others)
-    assert same(result.trace, other.trace)
+    for weight in (9.0, None):
+        others, other = run(indicator="beta", lambda_=weight, epochs=4)
+        assert same(weights, others)
+        assert same(result.trace, other.trace)
 
 
 def test_lambda_weighs_beta_in_the_indicator() -> None:
-    trace = run("eoinas", 2.0, epochs=3)[1].trace
+    trace = run(lambda_=2.0, epochs=3)[1].trace
     assert trace["I"] == pytest.approx(trace["S"] + 2 * trace["beta"], nan_ok=True, abs=1e-6)
 
 
@@ -201,10 +207,10 @@ def task_and_architecture(**changes: object) -> tuple[search.Task, search.Archit
 
     original, search.search = search.search, catch
     try:
-        search_cifar.run(images, values, search.VARIANTS["eoinas"], 0.5, 0, "small", NoCheckpoint())
+        search_cifar.run(images, values, 0, "small", NoCheckpoint())
     finally:
         search.search = original
-    return captured["task"], search.Architecture(values, search.VARIANTS["eoinas"], 0.5, torch.Generator().manual_seed(0))
+    return captured["task"], search.Architecture(SPACE, values, 0)
 
 
 @pytest.mark.parametrize("forward", ["sampled", "mixture"])
@@ -212,14 +218,14 @@ def test_alpha_step_leaves_the_weights_and_weight_step_leaves_alpha(forward: str
     task, architecture = task_and_architecture(forward=forward)
     optimizer = torch.optim.SGD(task.network.parameters(), 0.1)
     before = {name: value.clone() for name, value in task.network.state_dict().items()}
-    index, h = architecture.draw(gumbel.noise(torch.Size(search.SHAPE), torch.Generator().manual_seed(1)), 5.0)
+    index, h = architecture.draw(gumbel.noise(torch.Size(SPACE.shape), torch.Generator().manual_seed(1)), 5.0)
     path = architecture.path(index, h, torch.device("cpu"), gradient=True)
     search.alpha_step(task, architecture, path, 1, 0, 5.0)
     assert same(task.network.state_dict(), before)
     assert all(p.grad is None for p in task.network.parameters())
     assert (architecture.alpha != 0).any()
     alpha = architecture.alpha.detach().clone()
-    path = architecture.path(*architecture.draw(torch.zeros(search.SHAPE), 5.0), torch.device("cpu"), gradient=False)
+    path = architecture.path(*architecture.draw(torch.zeros(SPACE.shape), 5.0), torch.device("cpu"), gradient=False)
     search.weight_step(task, optimizer, path, 1, 0, 5.0)
     assert torch.equal(architecture.alpha, alpha)
     assert not same(task.network.state_dict(), before)
@@ -227,7 +233,7 @@ def test_alpha_step_leaves_the_weights_and_weight_step_leaves_alpha(forward: str
 
 def test_gradients_are_clipped() -> None:
     task, architecture = task_and_architecture()
-    index, h = architecture.draw(gumbel.noise(torch.Size(search.SHAPE), torch.Generator().manual_seed(1)), 0.1)
+    index, h = architecture.draw(gumbel.noise(torch.Size(SPACE.shape), torch.Generator().manual_seed(1)), 0.1)
     search.alpha_step(task, architecture, architecture.path(index, h, torch.device("cpu"), True), 1, 0, 1e-4)
     assert architecture.alpha.grad.norm().item() == pytest.approx(1e-4, rel=1e-3)
     optimizer = torch.optim.SGD(task.network.parameters(), 0.1)
@@ -244,7 +250,7 @@ def test_mixture_trains_every_live_operation() -> None:
     assert not same(weights, sampled)
     torch.manual_seed(0)
     task, architecture = task_and_architecture(forward="mixture")
-    path = architecture.path(*architecture.draw(torch.zeros(search.SHAPE), 5.0), torch.device("cpu"), gradient=False)
+    path = architecture.path(*architecture.draw(torch.zeros(SPACE.shape), 5.0), torch.device("cpu"), gradient=False)
     assert [len(edge) for edge in path[0]] == [7] * 14  # all but zero
     search.weight_step(task, torch.optim.SGD(task.network.parameters(), 0.1), path, 1, 0, 5.0)
     assert all(p.grad is not None for p in task.network.parameters())
@@ -367,7 +373,7 @@ def test_a_larger_valid_half_and_an_odd_image_out_are_fine() -> None:
     images = image_data.halves(data(train=9), image_data.SplitParams(halves="file_order", seed=0), torch.device("cpu"))
     assert (len(images.train), len(images.scored)) == (5, 4)
     values = settings(batch_size=4, epochs=2)  # two weight steps, one batch of the other half
-    result = search_cifar.run(images, values, search.VARIANTS["eoinas"], 0.5, 0, "small", NoCheckpoint())[1]
+    result = search_cifar.run(images, values, 0, "small", NoCheckpoint())[1]
     assert len(result.log.rows) == 2
 
 
@@ -399,28 +405,28 @@ def saved(trace: dict[str, np.ndarray], folder: Path) -> Path:
 @pytest.mark.parametrize("rank", ["before_last_prune", "after"])
 def test_the_cell_has_the_survivors(usual, tmp_path, rank: str) -> None:
     trace = usual[1].trace
-    cell = candidates.derive_cell(saved(trace, tmp_path), rank)
+    cell = candidates.derive_cell(SPACE, saved(trace, tmp_path), rank)
     position = 0
     for node in range(2, 6):
         for operation, source in cell.normal[2 * node - 4 : 2 * node - 2]:
             edge = position + source
-            assert trace["alive_final"][0, edge].nonzero()[0].tolist() == [OPERATIONS.index(operation)]
+            assert trace["alive_final"][0, edge].nonzero()[0].tolist() == [SPACE.operations.index(operation)]
         position += node
 
 
 def test_after_the_last_prune_all_edges_are_equal(usual, tmp_path) -> None:
     trace = usual[1].trace
     trace = {**trace, "I_final": np.where(trace["alive_final"], 1.5, np.nan).astype(np.float32)}
-    cell = candidates.derive_cell(saved(trace, tmp_path), "after")
+    cell = candidates.derive_cell(SPACE, saved(trace, tmp_path), "after")
     assert [source for _, source in cell.normal] == [0, 1] * 4
 
 
 def test_edges_are_ranked_before_the_last_prune_also_if_epochs_follow_it(usual, tmp_path) -> None:
     longer = run(epochs=9)[1].trace
     assert longer["epoch"][-1] == 9 > longer["prune_epochs"][-1] == 8
-    found = candidates.derive_cell(saved(longer, tmp_path), "before_last_prune")
+    found = candidates.derive_cell(SPACE, saved(longer, tmp_path), "before_last_prune")
     longer = {**longer, "I": longer["I"][:-1], "epoch": longer["epoch"][:-1]}
-    assert found == candidates.derive_cell(saved(longer, tmp_path), "before_last_prune")
+    assert found == candidates.derive_cell(SPACE, saved(longer, tmp_path), "before_last_prune")
 
 
 @pytest.mark.parametrize("content", [None, b"", b"no archive"])
@@ -428,4 +434,4 @@ def test_a_missing_or_damaged_trace_is_named(tmp_path, content) -> None:
     if content is not None:
         (tmp_path / "trace.npz").write_bytes(content)
     with pytest.raises(InputError, match=r"trace.npz: no"):
-        candidates.derive_cell(tmp_path / "trace.npz", "after")
+        candidates.derive_cell(SPACE, tmp_path / "trace.npz", "after")

@@ -140,7 +140,7 @@ def test_every_stage_leaves_its_outputs_and_nothing_else(finished) -> None:
         if seed != selected:  # the selected cell is trained as an entry
             expected |= {f"retrain_seeds/eoinas/{item}/{seed}/0/{name}" for name in trained}
     expected |= {f"{kind}/{name}.json" for kind in ("genotypes", "selection") for name in ("eoinas", "random")}
-    expected |= {"entries/imagenet/ours.json"}
+    expected |= {"entries/imagenet-ours.json"}
     expected |= {f"standalone/{each}/{name}" for each in ALONE for name in ("result.json", "history-0.csv", "history-3.csv")}
     for entry in ENTRIES:
         expected |= {f"entries/{entry}.json"}
@@ -332,7 +332,7 @@ NO_SETTINGS = "no such file: params.yaml has no such scale or item; run `dvc rep
         ("retrain", ("demo", "cifar12-ours", "0-1"), "results/demo/entries/cifar12-ours.json: no such file"),
         ("retrain_seeds", ("demo", "cifar10", "eoinas", "0"), "results/demo/selection/eoinas.json: no such file"),
         ("standalone", ("demo", "cifar10", "eoinas", "none"), "results/demo/genotypes/eoinas.json: no such file"),
-        ("imagenet", ("demo", "ours"), "results/demo/entries/imagenet/ours.json: no such file"),
+        ("imagenet", ("demo", "ours"), "results/demo/entries/imagenet-ours.json: no such file"),
     ],
 )
 def test_a_wrong_item_or_a_missing_input_is_named(project, refused, stage: str, arguments: tuple, message: str) -> None:

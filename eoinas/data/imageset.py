@@ -46,7 +46,7 @@ class _Meta(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     source: str
-    train_count: Annotated[int, Field(gt=0)]
+    train_count: Annotated[int, Field(ge=FEWEST)]
     test_count: Annotated[int, Field(gt=0)]
     image_size: Annotated[int, Field(gt=0)]
     classes: Annotated[list[str], Field(min_length=1)]

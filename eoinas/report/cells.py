@@ -19,13 +19,12 @@ Operations = Mapping[str, Operation]
 # Lengths in inches, type in points: one unit of the drawing is one inch.
 NODE_WIDTH, NODE_HEIGHT = 0.40, 0.30
 LABEL_HEIGHT, LABEL_SIDE = 0.19, 0.06  # of a label, and free to the left and right of its letters
-LABEL_FONT = 7.5
+LABEL_FONT, HEADING_FONT = 7.5, 10.0
 LANE = 0.06  # height kept free for an edge that passes a column
 GAP = 0.10
 BEFORE_LABEL, AFTER_LABEL = 0.40, 0.26  # room in which edges bend
 SPREAD = 0.10  # between the arrow heads of one node
 MARGIN, HEADING, FOOT = 0.22, 0.30, 0.16
-LETTER = 0.10  # width of a heading's letter, on the safe side
 FONT = {"font.family": "DejaVu Sans", "mathtext.fontset": "dejavusans"}
 CONCAT = "#9a9a9a"
 NO_WEIGHTS = "dashed outline: an operation without weights"
@@ -122,9 +121,9 @@ class _Panel:
         bottoms = [y - part.height / 2 for y, part in zip(centres, self.parts, strict=True)]
         self.y = [y - min(bottoms) for y in centres]
         self.height = max(tops) - min(bottoms)
-        self.label_width = max(_width(operation.label) for operation in known.values()) + 2 * LABEL_SIDE
+        self.label_width = max(_width(operation.label, LABEL_FONT) for operation in known.values()) + 2 * LABEL_SIDE
         self.x, self.half = _across(column[cell.output], self.label_width)
-        self.width = max(self.x[-1] + self.half[-1], LETTER * len(heading))
+        self.width = max(self.x[-1] + self.half[-1], _width(heading, HEADING_FONT, "bold"))
 
     @property
     def dashed(self) -> bool:
@@ -142,7 +141,7 @@ class _Panel:
 
     def draw(self, axes: "Axes", left: float, bottom: float) -> None:
         """Draw with the panel's lower left corner at (left, bottom)."""
-        axes.text(left, bottom + self.height + 0.14, self.heading, fontsize=10, fontweight="bold", parse_math=False)
+        axes.text(left, bottom + self.height + 0.14, self.heading, fontsize=HEADING_FONT, fontweight="bold", parse_math=False)
         ends = self._ends()
         for index, edge in enumerate(self.edges):
             self._draw_edge(axes, edge, ends[index], left, bottom)
@@ -218,12 +217,12 @@ def _across(last: int, label_width: float) -> tuple[list[float], list[float]]:
 
 
 @cache
-def _width(text: str) -> float:
-    """Of a label's letters, in inches."""
+def _width(text: str, size: float, weight: str = "normal") -> float:
+    """Of letters of so many points, in inches."""
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import TextPath
 
-    path = TextPath((0, 0), text, size=LABEL_FONT, prop=FontProperties(family="DejaVu Sans"), usetex=False)
+    path = TextPath((0, 0), text, size=size, prop=FontProperties(family="DejaVu Sans", weight=weight), usetex=False)
     return path.get_extents().width / 72 if len(path.vertices) else 0.0
 
 

@@ -20,12 +20,16 @@ def fig_5_9(scale: str, path: Path | str) -> None:
 
 
 def _title(plan: plans.Plan, candidate: str) -> str:
-    """In words, with the paper's figure of what comes closest to it."""
+    """In words, with the paper's figure of its like."""
     label = table.label(plan, candidate)
     if candidate not in plan.variants:
         return f"{label}, the best of {len(plan.seeds)}"
-    return f"{label} (Fig. {5 if candidate == plan.main else 9})" if _in_the_paper(plan, candidate) else label
+    if candidate == plan.main:
+        return f"{label} (Fig. 5)"
+    return f"{label} (Fig. 9)" if candidate in _of_fig_9(plan) else label
 
 
-def _in_the_paper(plan: plans.Plan, variant: str) -> bool:
-    return variant == plan.main or plan.variants[variant].indicator == "beta"
+def _of_fig_9(plan: plans.Plan) -> set[str]:
+    """The first variants without OII, one without slimming and one with it."""
+    without = [(variant.slimming, name) for name, variant in plan.variants.items() if variant.indicator == "beta"]
+    return set(dict(reversed(without)).values())

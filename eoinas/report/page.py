@@ -143,7 +143,7 @@ def _other_counts(scale: str, plan: plans.Plan) -> list[str]:
     return [
         f"{sum(run.n for run in alone)} stand-alone runs: {len(alone)} operations, {next(iter(alone)).n} run(s) each, "
         f"{next(iter(alone)).epochs} epochs.",
-        f"{len(large)} networks on ImageNet or what stands for it, a run each, {next(iter(large.values())).epochs} epochs.",
+        f"{len(large)} network(s) on ImageNet or what stands for it, a run each, {next(iter(large.values())).epochs} epochs.",
         f"Street scenes: one search of {load_transfer.seg_history(scale)['epoch'].max()} epochs, "
         f"{len(load_transfer.seg_prune_epochs(scale))} prunes, days: {days}; "
         f"{len(scenes)} trained networks of {scenes[0].iterations} iterations.",

@@ -20,7 +20,7 @@ def of_entries(scale: str, entries: Mapping[tuple[str, str], plans.Entry]) -> li
         if entry.genotype in plan.candidates:
             found.setdefault(entry.genotype, load.selected_cells(scale, entry.genotype))
         elif entry.genotype not in found:
-            path = f"results/{scale}/entries/{data}/{name}.json"
+            path = f"results/{scale}/entries/{data}-{name}.json"
             found[entry.genotype] = cell.parse(load.fields(path, "cell")[0], path, plan.space)
     return [_remark(group, all(name in plan.candidates for name in group)) for group in _groups(found)]
 
