@@ -23,9 +23,12 @@ from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
 from benchmarks import timing
-from eoinas import files, params, runtime, schedules
+from eoinas import files, formats, params, schedules
+from eoinas import seeds as generators
+from eoinas import settings as resolver
 from eoinas.nas import gumbel, tally
-from eoinas.train import search, search_cifar
+from eoinas.spaces import registry
+from eoinas.train import search
 
 OUT = "reports/readings"
 SEEDS = 12
@@ -58,7 +61,7 @@ class Reading(NamedTuple):
     """A way to read the method."""
 
     changes: dict[str, object]  # of ``PLAIN``
-    variant: str = "eoinas"
+    indicator: str = "oii"
     weight: float = 0.5  # lambda
 
 
@@ -87,7 +90,7 @@ READINGS = {
     "order 1": Reading({"sigma_first": [1.0], "sigma_last": [1.0]}),
     "lambda 0.1": Reading({}, weight=0.1),
     "lambda 5": Reading({}, weight=5.0),
-    BETA: Reading({}, variant="sss"),
+    BETA: Reading({}, indicator="beta"),
 }
 
 
@@ -111,7 +114,7 @@ QUICK = Schedule(steps=20)
 @cache
 def paper_block() -> search.SearchParams:
     """params.yaml's numbers of scale paper."""
-    return params.load(search_cifar.SearchCifarParams, "paper", "search")
+    return resolver.resolve(params.read(), "paper")["search/eoinas/0-3"].search
 
 
 def build(reading: Reading, schedule: Schedule, seed: int) -> tuple[search.SearchParams, search.Architecture]:
@@ -119,13 +122,14 @@ def build(reading: Reading, schedule: Schedule, seed: int) -> tuple[search.Searc
     paper = paper_block()
     rate = schedule.alpha_rate(paper.alpha_learning_rate)
     changes = {**PLAIN, **reading.changes, "alpha_learning_rate": rate, "zero_may_win": True}  # no operation is special
-    settings = type(paper).model_validate({**paper.model_dump(), **changes})
-    return settings, search.Architecture(settings, search.VARIANTS[reading.variant], reading.weight, source_of(seed, "alpha"))
+    changes |= {"indicator": reading.indicator, "lambda": None if reading.indicator == "beta" else reading.weight}
+    given = type(paper).model_validate({**paper.dumped(), **changes})
+    return given, search.Architecture(registry.space(given.space, given.operations), given, seed)
 
 
 def source_of(seed: int, *purpose: str | int) -> torch.Generator:
     """A generator for one purpose."""
-    return runtime.generator(seed, "planted", *purpose)
+    return generators.generator(seed, "planted", *purpose)
 
 
 def qualities(world: World, shape: torch.Size, seed: int) -> Tensor:
@@ -472,7 +476,7 @@ def changes(reading: Reading) -> dict[str, object]:
     found = {key: str(value).lower() if isinstance(value, bool) else value for key, value in reading.changes.items()}
     if reading == READINGS["plain"]:
         found = changes(Reading(PLAIN)) | {"lambda": reading.weight}
-    found |= {"variant": reading.variant} if reading.variant != "eoinas" else {}
+    found |= {"indicator": reading.indicator} if reading.indicator != "oii" else {}
     return found | ({"lambda": reading.weight} if reading.weight != 0.5 else {})
 
 
@@ -506,7 +510,7 @@ def main() -> None:
     }
     text = markdown(value)
     short = {world: {name: numbers(runs) for name, runs in each.items()} for world, each in found.items()}
-    files.write_json(f"{OUT}/planted.json", {**value, "found": short})
+    formats.write_json(f"{OUT}/planted.json", {**value, "found": short})
     files.write_text(f"{OUT}/README.md", text)
     print(text)
 

@@ -51,25 +51,24 @@ def test_a_fresh_demo_can_run(project, monkeypatch, capsys) -> None:
         "disk",
         "cifar10",
         "cifar100",
-        "imagenet",
-        "cityscapes",
+        "imagenet_data",
+        "cityscapes_data",
         "parameters",
-        "code",
     ):
         assert f"  {what}" in out
 
 
 def test_absent_data_are_named_and_end_in_1(project, monkeypatch, capsys) -> None:
-    change("study", "cifar10", "download", value=False)
+    change("datasets", "cifar10", "download", value=False)
     monkeypatch.setattr(sys, "argv", ["doctor", "study"])
     with pytest.raises(SystemExit) as caught:
         doctor.main()
     assert "scale study cannot run here yet" in caught.value.code
     found = wrong("study")
-    assert set(found) >= {"cifar10", "imagenet", "cityscapes"}
+    assert set(found) >= {"cifar10", "imagenet_data", "cityscapes_data"}
     assert "data/raw/cifar-10-batches-py" in found["cifar10"]
-    assert "imagenet_data.raw" in found["imagenet"]
-    assert "cityscapes_data.raw" in found["cityscapes"]
+    assert "imagenet_data.raw" in found["imagenet_data"]
+    assert "cityscapes_data.raw" in found["cityscapes_data"]
     assert "WRONG" in capsys.readouterr().out
 
 

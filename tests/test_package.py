@@ -15,7 +15,7 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name as canonical
 
-from tests.closure import ROOT
+from eoinas.code import ROOT
 
 DISTRIBUTIONS = {"PIL": "pillow", "sklearn": "scikit-learn", "yaml": "pyyaml"}  # where the names differ
 CHECKOUT_ALONE = {"stages", "tests"}  # imported by eoinas.doctor, which is of no use without them
