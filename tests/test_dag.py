@@ -161,7 +161,10 @@ def test_blocks_that_a_script_loads_are_its_params(name: str) -> None:
     tree = ast.parse((ROOT / command(name)[0].replace(".", "/")).with_suffix(".py").read_text(encoding="utf-8"))
     loads = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and ast.unparse(node.func) == "params.load"]
     listed = [entry for entry in STAGES[name].get("params", []) if entry.startswith("${item.scale}")]
-    assert sorted(listed) == sorted(f"${{item.scale}}.{ast.literal_eval(load.args[2])}" for load in loads)
+    blocks = [ast.literal_eval(load.args[2]) for load in loads]
+    if not name.startswith("data_"):  # beside prepared data these say where the images lie, and moving them costs no run
+        blocks = [block for block in blocks if block not in ("imagenet_data", "cityscapes_data")]
+    assert sorted(listed) == sorted(f"${{item.scale}}.{block}" for block in blocks)
 
 
 def test_every_parameter_is_used() -> None:
