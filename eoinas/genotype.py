@@ -77,8 +77,8 @@ def load(path: Path | str) -> Genotype:
         InputError: the file is missing or holds no valid genotype.
     """
     text = formats.read_text(path)
-    is_json = text.lstrip().startswith("{")
-    return parse(formats.read_json(path) if is_json else published.parse(text, str(path)), str(path))
+    printed = "Genotype" in text and not text.lstrip().startswith("{")
+    return parse(published.parse(text, str(path)) if printed else formats.read_json(path), str(path))
 
 
 def plain(genotype: Genotype) -> dict:

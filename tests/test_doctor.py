@@ -159,7 +159,7 @@ def test_no_dvc_at_all_is_found(project, monkeypatch) -> None:
 
 
 def test_a_raw_folder_that_may_not_be_read_is_found(project, monkeypatch) -> None:
-    change("demo", "cifar10", "source", value="folder")
+    change("demo", "datasets", "cifar10", "source", value="folder")
 
     def refuse(*_):
         raise PermissionError(13, "Permission denied", "raw/train")
@@ -171,13 +171,6 @@ def test_a_raw_folder_that_may_not_be_read_is_found(project, monkeypatch) -> Non
 def test_too_small_a_disk_is_found(project, monkeypatch) -> None:
     monkeypatch.setitem(doctor.DISK, "demo", 10**6)
     assert "needs about 1000000" in wrong()["disk"]
-
-
-def test_a_missing_dep_is_found(project) -> None:
-    text = Path("dvc.yaml").read_text().replace("      - eoinas/train/search.py\n", "", 1)
-    Path("dvc.yaml").write_text(text)
-    (found,) = wrong().values()
-    assert "eoinas/train/search.py" in found
 
 
 def test_another_version_is_a_note_and_an_absent_package_is_wrong(project) -> None:

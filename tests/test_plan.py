@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from eoinas import params
 from eoinas import plan as plans
 from eoinas.errors import InputError
 from tests import report_fixture
@@ -11,7 +12,7 @@ from tests import report_fixture
 @pytest.fixture
 def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    found = Path(plans.PATH.format(scale="demo"))
+    found = Path(params.SETTINGS.format(scale="demo", name="report"))
     report_fixture.write_json(found, report_fixture.plan())
     return found
 
@@ -52,18 +53,18 @@ def test_a_mistake_is_one_line_that_names_it(path: Path, change: dict, message: 
     text = str(caught.value)
     assert message in text
     assert text.startswith(str(path))
-    assert text.endswith("run the stage `settings` again")
+    assert text.endswith("run python -m stages.settings demo")
     assert "\n" not in text
 
 
 @pytest.mark.parametrize("blob", [b"", b"[]", b"\xff\xfe", b'{"a": 1', b"[" * 100_000, b"null"])
 def test_a_damaged_file_is_one_line(path: Path, blob: bytes) -> None:
     path.write_bytes(blob)
-    with pytest.raises(InputError, match=r"report\.json: .*run the stage `settings` again$"):
+    with pytest.raises(InputError, match=r"report\.json: .*run python -m stages.settings demo$"):
         plans.load("demo")
 
 
 def test_a_missing_file_names_the_stage(path: Path) -> None:
     path.unlink()
-    with pytest.raises(InputError, match=r"report\.json: no such file; run the stage `settings`$"):
+    with pytest.raises(InputError, match=r"report\.json: no such file"):
         plans.load("demo")

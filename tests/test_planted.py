@@ -7,7 +7,7 @@ from torch import nn
 from benchmarks import planted
 from benchmarks.planted import BETA, QUICK, READINGS, WORLDS, Course, Moment, Schedule, World
 from eoinas.nas import gumbel, tally
-from tests.closure import ROOT
+from eoinas.code import ROOT
 
 SEEDS = range(2)
 NAMES = ("plain", "percent", "steps", "reset", "k = 20", BETA)
