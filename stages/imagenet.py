@@ -21,8 +21,9 @@ def main(scale: str, entry: str) -> None:
     what = [settings.model_dump(), genotype.plain(cell), str(device)]
     key = checkpoint.fingerprint(what, [f"data/prepared/{scale}/imagenet"])
     with ranks.SharedCheckpoint(group, name.replace("/", "-"), key, 10.0) as states:
-        network = imagenet.build(cell, settings, len(data.classes)).to(device)
-        log = imagenet.train(network, settings, data, group, name, states, settings.auxiliary_weight, workers=0)
+        network = imagenet.build(cell, settings, len(data.classes), f"imagenet/{entry}").to(device)
+        weight, stream = settings.auxiliary_weight, f"imagenet/{entry}"
+        log = imagenet.train(network, settings, data, group, name, states, weight, stream=stream, workers=0)
         if group.rank == 0:
             with files.replacing_folder(f"results/{name}") as folder:
                 weights.save(network, folder / "weights.safetensors")

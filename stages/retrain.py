@@ -19,7 +19,7 @@ def main(scale: str, data: str, entry: str, runs: str) -> None:
     images = standard_split(imageset.load(source), device)
 
     def train(run: int, states: checkpoint.Checkpoint, folder: Path) -> None:
-        result = classify.train(cell, images, settings, cutout, run, f"{name}/{run}", states)
+        result = classify.train(cell, images, settings, cutout, run, f"{data}/{entry}", f"{name}/{run}", states)
         weights.save(result.network, folder / "weights.safetensors")
         result.log.write(folder / "history.csv")
         formats.write_array(folder / "predictions.npy", result.predictions.numpy().astype(np.int16))

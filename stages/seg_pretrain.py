@@ -24,9 +24,9 @@ def main(scale: str, entry: str) -> None:
     what = [settings.model_dump(), size.model_dump(), genotype.plain(cell), str(device)]
     key = checkpoint.fingerprint(what, [f"data/prepared/{scale}/imagenet"])
     with ranks.SharedCheckpoint(group, name.replace("/", "-"), key, 10.0) as states:
-        torch.manual_seed(seeds.seed_of(settings.seed, "init"))
+        torch.manual_seed(seeds.seed_of(settings.seed, name, "init"))
         network = PooledClassifier(cell, size, len(data.classes)).to(device)
-        log = imagenet.train(network, settings, data, group, name, states, workers=0)
+        log = imagenet.train(network, settings, data, group, name, states, stream=name, workers=0)
         if group.rank == 0:
             with files.replacing_folder(f"results/{name}") as folder:
                 weights.save(network, folder / "weights.safetensors")

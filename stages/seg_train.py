@@ -17,7 +17,7 @@ def main(scale: str, entry: str, init: str) -> None:
     what = [settings.model_dump(), size.model_dump(), genotype.plain(cell), init, str(device)]
     key = checkpoint.fingerprint(what, [cityscapes.PREPARED.format(scale=scale), *([backbone] if backbone else [])])
     with ranks.SharedCheckpoint(group, name.replace("/", "-"), key, 10.0) as states:
-        network, log = segment.train(cell, scenes, size, settings, backbone, device, group, name, states, workers=0)
+        network, log = segment.train(cell, scenes, size, settings, backbone, device, group, name, states, stream=name, workers=0)
         if group.rank == 0:
             with files.replacing_folder(f"results/{name}") as folder:
                 weights.save(network, folder / "weights.safetensors")

@@ -20,7 +20,9 @@ def main(scale: str, operations: str) -> None:
 
     def train(operation: str, run: int, states: checkpoint.Checkpoint, folder: Path) -> None:
         title = f"{scale}/standalone/{operation}/{run}"
-        result = classify.train(cells[operation], images, settings, settings.cutout, run, title, states)
+        result = classify.train(
+            cells[operation], images, settings, settings.cutout, run, f"standalone/{operation}", title, states
+        )
         result.log.write(folder / "history.csv")
         formats.write_json(folder / "counts.json", {"run": run, "wrong": result.wrong[-1], "images": len(images.test)})
 

@@ -60,11 +60,12 @@ def run(
     backbone: Path | None = None,
     group: Group = ALONE,
     workers: int = 0,
+    stream: str = "small",
     **changes: object,
 ) -> tuple[SegmentationNetwork, RunLog]:
     """A small training."""
     states, numbers = states or NoCheckpoint(), train_settings(**changes)
-    return segment.train(CELL, scenes, size(), numbers, backbone, CPU, group, "small", states, workers=workers)
+    return segment.train(CELL, scenes, size(), numbers, backbone, CPU, group, "small", states, stream=stream, workers=workers)
 
 
 def train(scenes: cityscapes.Scenes, states: object = None, **changes: object) -> tuple[dict, list[dict]]:
@@ -97,6 +98,7 @@ def test_the_same_bytes_again_and_with_workers(scenes, usual) -> None:
     assert same(train(scenes)[0], usual[0])
     assert same(train(scenes, workers=1)[0], usual[0])
     assert not same(train(scenes, seed=1)[0], usual[0])
+    assert not same(train(scenes, stream="other")[0], usual[0])
 
 
 @pytest.mark.parametrize("changes", [{"loss": "ohem", "ohem_threshold": 0.05}, {"grad_clip": 0.1}, {"power": 2.0}])

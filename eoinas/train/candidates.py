@@ -56,5 +56,5 @@ def score_by_retraining(
     genotype: Genotype, images: Images, settings: DeriveParams, seed: int, title: str, checkpoint: Checkpoint
 ) -> float:
     """Accuracy on the alpha half after a short training on the weight half, a fraction."""
-    result = classify.train(genotype, images, settings.short, settings.short_cutout, seed, title, checkpoint)
+    result = classify.train(genotype, images, settings.short, settings.short_cutout, seed, "short", title, checkpoint)
     return 1 - result.wrong[-1] / len(images.test)

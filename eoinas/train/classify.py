@@ -55,26 +55,33 @@ class Result(NamedTuple):
 
 
 def train(
-    genotype: Genotype, images: Images, settings: RetrainParams, cutout: int, seed: int, title: str, checkpoint: fit.States
+    genotype: Genotype,
+    images: Images,
+    settings: RetrainParams,
+    cutout: int,
+    seed: int,
+    stream: str,
+    title: str,
+    checkpoint: fit.States,
 ) -> Result:
     """Train the network that ``genotype`` makes and count its errors after each epoch.
 
     Args:
         cutout: side of the mask in pixels of a 32-pixel image, 0 for none (choice D29).
-        seed: of every random draw.
+        seed, stream: of every random draw; trainings of another stream, such as "cifar10/eoinas", draw independently.
 
     Raises:
         InputError: the loss is not a number, or the images are too small for the network.
         Stopped: a signal asked the process to end; its state is in ``checkpoint``.
     """
     device = images.images.device
-    torch.manual_seed(seeds.seed_of(seed, "init"))
+    torch.manual_seed(seeds.seed_of(seed, stream, "init"))
     size = images.images.shape[-1]
     network = NetworkCIFAR(genotype, settings.C, settings.layers, len(images.data.classes), size, settings.auxiliary_weight > 0)
     network, last = network.to(device), []  # predictions after the last epoch
 
     def forward(trained: Callable, inputs: Tensor, epoch: int, step: int) -> tuple[Tensor, Tensor | None]:
-        generator, edges = seeds.generator(seed, "drop path", epoch, step), len(network.cells[0].ops)
+        generator, edges = seeds.generator(seed, stream, "drop path", epoch, step), len(network.cells[0].ops)
         keep = keep_masks(len(network.cells), edges, len(inputs), _drop_path(epoch, settings), generator)
         return trained(inputs, keep if keep is None else _to_device(keep, device))
 
@@ -93,13 +100,13 @@ def train(
     def rate(epoch: int, _iteration: int) -> float:
         return schedules.cosine(epoch, settings.epochs, settings.learning_rate, settings.learning_rate_min)
 
-    batches = _batches(images, settings, cutout, seed)
+    batches = _batches(images, settings, cutout, seed, stream)
     task = fit.Task(network, batches, loss, rate, settings.epochs * batches.steps, forward, evaluate)
     log = fit.fit(task, settings, title, checkpoint)
     return Result(network, log, last[0])
 
 
-def _batches(images: Images, settings: RetrainParams, cutout: int, seed: int) -> TrainBatches:
+def _batches(images: Images, settings: RetrainParams, cutout: int, seed: int, stream: str) -> TrainBatches:
     return TrainBatches(
         images.images,
         images.labels,
@@ -111,7 +118,7 @@ def _batches(images: Images, settings: RetrainParams, cutout: int, seed: int) ->
         images.data.mean,
         images.data.std,
         seed,
-        "retrain",
+        stream,
     )
 
 

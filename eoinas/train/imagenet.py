@@ -44,13 +44,13 @@ class ImagenetParams(RecipeParams):
     auxiliary_weight: params.NonNegative
 
 
-def build(genotype: Genotype, settings: ImagenetParams, classes: int) -> NetworkImageNet:
-    """The network on the CPU with its first weights, which follow from the seed.
+def build(genotype: Genotype, settings: ImagenetParams, classes: int, stream: str) -> NetworkImageNet:
+    """The network on the CPU with its first weights, which follow from the seed and ``stream``.
 
     Raises:
         InputError: the images are too small for the auxiliary head.
     """
-    torch.manual_seed(seeds.seed_of(settings.seed, "init"))
+    torch.manual_seed(seeds.seed_of(settings.seed, stream, "init"))
     return NetworkImageNet(genotype, settings.C, settings.layers, classes, settings.image_size, settings.auxiliary_weight > 0)
 
 
@@ -63,6 +63,7 @@ def train(
     checkpoint: fit.States,
     auxiliary_weight: float = 0.0,
     *,
+    stream: str,
     workers: int,
 ) -> RunLog:
     """Train ``network`` in place and count its errors after each epoch.
@@ -72,6 +73,7 @@ def train(
         data: the images; an epoch is all of ``data.train``, or ``epoch_images`` of it.
         group, title, checkpoint: as of ``fit.fit``.
         auxiliary_weight: of the auxiliary loss, if the network gives auxiliary logits.
+        stream: with the seed, of order and crops; trainings of another stream, such as "imagenet/eoinas", draw independently.
         workers: processes a rank that read ahead; they do not change the result.
 
     Returns:
@@ -84,7 +86,7 @@ def train(
     device = next(network.parameters()).device
     photos = Photos(data.folder, data.train, settings.image_size, training=True)
     count = settings.epoch_images
-    batches = FileBatches(photos, settings.batch_size, settings.seed, "imagenet", workers, device, group, count)
+    batches = FileBatches(photos, settings.batch_size, settings.seed, stream, workers, device, group, count)
     scored = Photos(data.folder, data.val, settings.image_size, training=False)
 
     def loss(outputs: tuple[Tensor, Tensor | None], targets: Tensor) -> tuple[Tensor, int, Tensor]:

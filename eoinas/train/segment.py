@@ -47,12 +47,14 @@ def train(
     title: str,
     states: fit.States,
     *,
+    stream: str,
     workers: int,
 ) -> tuple[SegmentationNetwork, RunLog]:
     """Train the network that ``genotype`` makes on all training scenes.
 
     Args:
         backbone: weights of the pretraining, or None to train from scratch.
+        stream: with the seed, of every random draw; trainings of another stream, such as "cityscapes/eoinas", draw independently.
         workers: processes a rank that read ahead; they do not change the result.
 
     Raises:
@@ -65,12 +67,12 @@ def train(
             f"{params.FILE}: seg_train: a batch of one picture a process cannot be normalised: raise batch_size, use fewer "
             "processes, or set sync_bn to true or seg_network.norm to group"
         )
-    torch.manual_seed(seeds.seed_of(settings.seed, "init"))
+    torch.manual_seed(seeds.seed_of(settings.seed, stream, "init"))
     network = SegmentationNetwork(genotype, size, len(CLASSES))
     if backbone is not None:
         pretrained.load_backbone(network, backbone)
     dataset = crops.Crops(scenes.root, scenes_train, settings.crops, scenes.cache)
-    batches = FileBatches(dataset, settings.batch_size, settings.seed, "segmentation", workers, device, group)
+    batches = FileBatches(dataset, settings.batch_size, settings.seed, stream, workers, device, group)
 
     def loss(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         if settings.loss == "ohem":  # choice D50
