@@ -179,7 +179,7 @@ def project(folder: Path, **changes: object) -> None:
     for name in ("eoinas", "stages"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     values = yaml.safe_load((ROOT / "params.yaml").read_text())
-    values["demo"]["imagenet"].update(**{**TINY, "learning_rate": 0.001, "epochs": 3, **changes})
+    values["demo"]["imagenet"].update(**{**TINY, "learning_rate": 0.0001, "epochs": 3, **changes})
     values["demo"]["imagenet_data"].update(digits_train=2, digits_val=1)
     (folder / "params.yaml").write_text(yaml.safe_dump(values))
     formats.write_json(folder / "results/demo/entries/imagenet/own.json", {"genotype": "own", "cutout": 0, "cell": CELL})

@@ -6,8 +6,8 @@ from torch import nn
 
 from benchmarks import planted
 from benchmarks.planted import BETA, QUICK, READINGS, WORLDS, Course, Moment, Schedule, World
-from eoinas.nas import gumbel, tally
 from eoinas.code import ROOT
+from eoinas.nas import gumbel, tally
 
 SEEDS = range(2)
 NAMES = ("plain", "percent", "steps", "reset", "k = 20", BETA)
