@@ -68,7 +68,7 @@ def test_three_steps_of_the_retraining(monkeypatch) -> None:
 
 def test_a_step_of_imagenet(tmp_path) -> None:
     paper = yaml.safe_load((Path(__file__).parent.parent / "params.yaml").read_text())["paper"]["imagenet"]
-    changes = {"batch_size": 2, "eval_batch_size": 2, "epochs": 1, "epoch_images": 2, "workers": 0}
+    changes = {"batch_size": 2, "eval_batch_size": 2, "epochs": 1, "epoch_images": 2}
     settings = imagenet.ImagenetParams(**{**paper, **changes})
     assert (settings.C, settings.layers, settings.image_size) == (48, 14, 224)
     for name in ("train/n01/a.jpg", "train/n02/b.jpg", "val/n01/c.jpg", "val/n02/d.jpg"):

@@ -38,7 +38,7 @@ def copy(network: torch.nn.Module) -> dict[str, torch.Tensor]:
 
 def test_steps_of_the_search(scenes) -> None:
     settings = search_seg.SegSearchParams(
-        **{**PARAMS["method"], **PAPER["seg_search"], "epochs": 2, "warmup": 1, "prune_every": 2, "workers": 0, "halves_seed": 1}
+        **{**PARAMS["method"], **PAPER["seg_search"], "epochs": 2, "warmup": 1, "prune_every": 2, "halves_seed": 1}
     )
     assert (settings.C, settings.cells, settings.crops.crop, settings.batch_size) == (40, "NNNRNNNRNN", 320, 2)
     scenes = scenes._replace(pairs=scenes.pairs[:4])  # a step an epoch of two pictures a half
