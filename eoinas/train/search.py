@@ -75,6 +75,8 @@ class SearchParams(params.Section):
                 raise ValueError(f"{name} must sum to 1, eq. (12)")
         if len(self.sigma_first) != len(self.sigma_last):
             raise ValueError("sigma_first and sigma_last must be of one length, the order of the chain")
+        if len(set(self.operations)) < len(self.operations):
+            raise ValueError("no operation may come twice in operations")
         if self.warmup >= self.epochs:
             raise ValueError("warmup must be shorter than epochs")
         if self.prune_every % self.chain_step:
