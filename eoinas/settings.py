@@ -305,10 +305,10 @@ def _plan(r: Resolver) -> plan.Plan:
         if not isinstance(title := given.get("title"), str):
             raise InputError(f"{params.FILE}: datasets.{name}.title: must be the name of the data set in tables and figures")
         titles[name] = plan.DataSet(title=title)
-    entries: dict[str, dict[str, plan.Entry]] = {name: {} for name in titles}
+    entries: dict[str, dict[str, plan.Entry]] = {}
     for key, entry in r.top.entries.items():
         data, _, name = key.partition("-")
-        entries[data][name] = plan.Entry(**entry.model_dump())
+        entries.setdefault(data, {})[name] = plan.Entry(**entry.model_dump())
     served = {candidate: _served_by(r, candidate) for candidate in (*variants, RANDOM)}
     repeats = r.repeats
     return plan.Plan(
