@@ -95,6 +95,6 @@ def _number(node: ast.expr) -> int:
     return node.value
 
 
-def _words(node: ast.AST) -> str:
+def _words(node: ast.expr | ast.stmt) -> str:
     """What a node of the syntax tree is, as a person would say it."""
     return f"{type(node).__name__} on line {node.lineno}"

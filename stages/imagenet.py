@@ -21,8 +21,8 @@ def main(scale: str, entry: str) -> None:
     key = checkpoint.fingerprint("imagenet", [settings.dumped(), genotype.plain(cell), entry, str(device)], [source])
     with ranks.SharedCheckpoint(group, name.replace("/", "-"), key, machine.checkpoint_minutes) as states:
         network = imagenet.build(cell, settings, len(data.classes), entry).to(device)
-        how = {"auxiliary_weight": settings.auxiliary_weight, "stream": entry, "workers": machine.workers}
-        log = imagenet.train(network, settings, data, group, name, states, **how)
+        weight = settings.auxiliary_weight
+        log = imagenet.train(network, settings, data, group, name, states, weight, stream=entry, workers=machine.workers)
         if group.rank == 0:
             with files.replacing_folder(f"results/{name}") as folder:
                 weights.save(network, folder / "weights.safetensors")

@@ -18,9 +18,10 @@ def main(scale: str, entry: str, init: str) -> None:
     what = [settings.dumped(), genotype.plain(cell), stream, str(device)]
     key = checkpoint.fingerprint("seg_train", what, [source, *([backbone] if backbone else [])])
     with ranks.SharedCheckpoint(group, name.replace("/", "-"), key, machine.checkpoint_minutes) as states:
-        where = {"backbone": backbone, "device": device, "group": group}
-        how = {"title": name, "states": states, "stream": stream, "workers": machine.workers}
-        network, log = segment.train(cell, scenes, settings.network, settings.train, **where, **how)
+        size, how = settings.network, settings.train
+        network, log = segment.train(
+            cell, scenes, size, how, backbone, device, group, name, states, stream=stream, workers=machine.workers
+        )
         if group.rank == 0:
             with files.replacing_folder(f"results/{name}") as folder:
                 weights.save(network, folder / "weights.safetensors")

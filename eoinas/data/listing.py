@@ -49,7 +49,8 @@ def below(where: Path | str, wanted: Callable[[str], bool]) -> tuple[list[str], 
     Raises:
         InputError: a name that is wanted is none that a manifest can hold.
     """
-    found, others = [], []
+    found: list[str] = []
+    others: list[str] = []
     for name in _below(str(where), "", ()):
         (found if wanted(name) else others).append(name)
     return _checked(where, found), sorted(others)

@@ -97,7 +97,8 @@ def train(
     torch.manual_seed(seeds.seed_of(seed, stream, "init"))
     size = images.images.shape[-1]
     network = NetworkCIFAR(genotype, settings.C, settings.layers, len(images.data.classes), size, settings.auxiliary_weight > 0)
-    network, last = network.to(device), []  # predictions after the last epoch
+    network = network.to(device)
+    last: list[Tensor] = []  # predictions after the last epoch
 
     def forward(trained: Callable, inputs: Tensor, epoch: int, step: int) -> tuple[Tensor, Tensor | None]:
         generator, edges = seeds.generator(seed, stream, "drop path", epoch, step), len(network.cells[0].ops)

@@ -136,7 +136,8 @@ class _Run:
             network.load_state_dict(saved["network"])
             self._optimizer.load_state_dict(saved["optimizer"])
             self._scaler.load_state_dict(saved["scaler"])
-            self.epoch, self.sums = saved["epoch"], list(saved["sums"])
+            self.epoch = saved["epoch"]
+            self.sums += saved["sums"]
             log.restore(saved["rows"], saved["seconds"], len(self.sums))
 
     def start(self, epoch: int) -> None:
