@@ -19,7 +19,7 @@ from benchmarks import reference, timing
 from benchmarks.timing import Work
 from eoinas import params
 from eoinas.genotype import OPERATIONS
-from eoinas.models import ops
+from eoinas.models import cpu
 from eoinas.models.supernet import SupernetCIFAR, sampled_path
 from eoinas.nas import gumbel
 from eoinas.train import search, search_cifar
@@ -233,11 +233,11 @@ def promises(report: timing.Report, live: int, times: dict[str, list[float]], ov
 @contextmanager
 def dilated_whole() -> Iterator[None]:
     """Dilated convolutions by torch's own kernel, not in parts."""
-    before, ops.dilated = ops.dilated, lambda x, conv: conv(x)
+    before, cpu.dilated = cpu.dilated, lambda x, conv: conv(x)
     try:
         yield
     finally:
-        ops.dilated = before
+        cpu.dilated = before
 
 
 def agree(report: timing.Report, case: Case) -> None:
