@@ -16,8 +16,11 @@ from eoinas.code import ROOT
 
 # As a user writes them: lines of params.yaml, and an entry of a file.
 VARIANT = "  reset: {slimming: true, indicator: oii, label: my variant, reset_tally_at_prune: true}\n"
-OPERATION = "  conv_3x3: {label: conv 3×3, colour: '#123456'}\n"
-ENTRY = '    "conv_3x3": Operation(lambda C, s, affine, _, track: ReLUConvBN(C, C, 3, s, affine, track), True),\n'
+OPERATION = "  conv_1x1: {label: conv 1×1, colour: '#123456'}\n"
+ENTRY = """    "conv_1x1": Operation(
+        lambda C, stride, norm: ReLUConvBN(C, C, 1, stride, norm.affine, norm.track_running_stats), weights=True
+    ),
+"""
 DATA_SET = """  flowers:
     title: Flowers
     source: folder
@@ -44,7 +47,7 @@ STAGES = (
     *("random_cells mine cifar10", "select_genotype mine baseline", "select_genotype mine reset", "select_genotype mine random"),
     *("entries mine", "retrain mine cifar10-mine 0-9", "retrain mine flowers-mine 0-9"),
     *(f"retrain_seeds mine cifar10 {variant} 0-3" for variant in ("baseline", "reset", "random")),
-    *("complexity mine", "standalone mine cifar10 reset conv_3x3", "standalone mine cifar10 reset none"),
+    *("complexity mine", "standalone mine cifar10 reset conv_1x1", "standalone mine cifar10 reset none"),
     *("table_1 mine", "table_3 mine", "fig_5_9 mine", "fig_7_8 mine", "fig_retrain mine", "fig_indicator mine"),
 )
 COMMAND = """
@@ -125,4 +128,4 @@ def test_the_operation_is_searched_and_pruned_to_the_last(extended: Path) -> Non
         assert trace["alive"].shape[1:] == (2, 14, 9)
         assert len(trace["prune_epochs"]) == 8
         assert (trace["alive_final"].sum(-1) == 1).all()
-    assert (extended / "results/mine/standalone/conv_3x3/result.json").is_file()
+    assert (extended / "results/mine/standalone/conv_1x1/result.json").is_file()

@@ -50,7 +50,7 @@ class SearchCell(nn.Module):
                 for operation, weight in chosen[edge]
             ]
             states.append(sum(terms[1:], terms[0]) if terms else self._nothing(states))  # Eq. (3)
-        return ops.concatenate(states[INPUTS:])  # [B, 4C, H, W]
+        return ops.concatenate(states[INPUTS:], self.training)  # [B, 4C, H, W]
 
     def _run(self, edge: int, operation: int, x: Tensor, weight: Tensor | None) -> Tensor:
         y = self.edges[edge][operation](x)
