@@ -81,6 +81,9 @@ def main(scale: str, seed: str) -> None:
         torch.empty(2**50)
     if scale == "reader":
         raise RuntimeError("DataLoader worker (pid(s) 7) exited unexpectedly")
+    if scale == "compile":
+        import torch
+        torch.compile(torch.nn.Linear(2, 2))(torch.ones(1, 2))
     if scale == "folder":
         open("/")
     if scale == "signal":
@@ -134,6 +137,16 @@ def test_a_reader_that_the_system_killed_says_what_to_lower() -> None:
         1,
         "error: out of memory (DataLoader worker (pid(s) 7) exited unexpectedly); lower machine.workers in params.yaml\n",
     )
+
+
+@pytest.mark.slow
+def test_a_missing_compiler_says_what_to_do(monkeypatch) -> None:
+    monkeypatch.setenv("CXX", "absent")
+    found = script("compile", "0")
+    assert found.returncode == 1
+    assert found.stderr.startswith("error: torch.compile needs a C++ compiler (InvalidCxxCompiler: No working C++ compiler found")
+    assert found.stderr.endswith("; install g++ or set compile of this stage's block in params.yaml to false\n")
+    assert found.stderr.count("\n") == 1
 
 
 def test_a_bug_keeps_its_traceback() -> None:
@@ -513,5 +526,5 @@ def test_the_bar_goes_on_where_the_killed_run_was(monkeypatch) -> None:
     log = RunLog("stage", 4, 10)
     log.restore([{"epoch": 1}, {"epoch": 2}], 100.0, 3)
     found = log._progress._bar.n
-    log._bar.close()
+    log._progress._bar.close()
     assert found == 23
