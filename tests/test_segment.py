@@ -132,13 +132,21 @@ def test_a_stopped_training_goes_on_exactly(scenes, usual, tmp_path, monkeypatch
 
 
 def test_a_batch_of_one_picture_a_process_is_refused(scenes) -> None:
-    def refused(group: Group, **changes: object) -> None:
-        with pytest.raises(InputError, match="seg_train: a batch of one picture a process cannot be normalised"):
-            run(scenes, group=group, **changes)
+    with pytest.raises(
+        InputError, match=r"^small: a batch of one image, or one on a process, cannot be normalised .*; raise batch_"
+    ):
+        run(scenes, batch_size=1)  # ASPP pools a picture to one value
+    with pytest.raises(
+        InputError, match=r"^batch_size 4 has fewer than two images for each of 4 processes, .* set sync_bn to true"
+    ):
+        run(scenes, group=Group(0, 4, 0), batch_size=4, sync_bn=False)
 
-    refused(ALONE, batch_size=1)
-    refused(Group(0, 4, 0), batch_size=4, sync_bn=False)
-    assert segment._fewest(train_settings(batch_size=4, sync_bn=True), Group(0, 4, 0), 2975) == 4
+
+def test_group_normalisation_takes_a_batch_of_one_picture(scenes) -> None:
+    grouped = size(C=16, norm="group", width=16, low_width=8)
+    numbers = train_settings(batch_size=1, iterations=1)
+    _, log = segment.train(CELL, scenes, grouped, numbers, None, CPU, ALONE, "one", NoCheckpoint(), stream="one", workers=0)
+    assert np.isfinite(log.rows[0]["train_loss"])
 
 
 def test_training_leaves_nothing_of_the_metrics_behind() -> None:
