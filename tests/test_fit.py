@@ -9,11 +9,11 @@ from torch.nn import functional as F
 
 from eoinas import command, params
 from eoinas.checkpoint import Checkpoint
+from eoinas.code import ROOT
 from eoinas.data.file_batches import FileBatches
 from eoinas.errors import InputError
 from eoinas.train import classify, fit, imagenet
 from eoinas.train.probe import probe
-from tests.closure import ROOT
 from tests.ranks_worker import SETTINGS, Noise, build, loss
 from tests.test_resume import interrupted
 from tests.test_search import NoCheckpoint, same
