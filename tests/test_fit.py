@@ -183,12 +183,14 @@ def test_one_image_is_refused_where_a_layer_has_one_value_of_it_and_before_anyth
 @pytest.mark.parametrize("change", [{"batch_size": 1}, {"epoch_images": 1}])
 @pytest.mark.parametrize(("section", "name"), [(classify.RetrainParams, "retrain"), (imagenet.ImagenetParams, "imagenet")])
 def test_an_auxiliary_head_needs_two_images(section: type, name: str, change: dict[str, int]) -> None:
-    values = yaml.safe_load((ROOT / "params.yaml").read_text())["demo"][name] | change
+    resolved = settings.resolve(yaml.safe_load((ROOT / "params.yaml").read_text()), "demo")
+    found = resolved["retrain/0-9"].retrain if name == "retrain" else resolved[name]
+    values = found.dumped() | change
     with pytest.raises(
         InputError, match=rf"demo.{name}: .*two images: raise batch_size or epoch_images, or set auxiliary_weight"
     ):
-        params.build(section, values, f"demo.{name}")
-    params.build(section, values | {"auxiliary_weight": 0.0}, f"demo.{name}")
+        params.build(section, [params.Layer(f"demo.{name}", values)])
+    params.build(section, [params.Layer(f"demo.{name}", values | {"auxiliary_weight": 0.0})])
 
 
 def test_what_a_step_would_meet() -> None:

@@ -21,7 +21,7 @@ from eoinas.models.segmentation import PooledClassifier, SegmentationNetwork, Se
 from eoinas.ranks import ALONE, Group
 from eoinas.runlog import RunLog
 from eoinas.train import candidates, pretrained, search, search_seg, segment
-from tests import closure
+from eoinas import code as closure
 from tests.test_search import NoCheckpoint, same
 from tests.test_segmentation import CELL, SMALL
 
