@@ -7,7 +7,7 @@ import yaml
 from torch import nn
 from torch.nn import functional as F
 
-from eoinas import command, params
+from eoinas import command, params, settings
 from eoinas.checkpoint import Checkpoint
 from eoinas.code import ROOT
 from eoinas.data.file_batches import FileBatches
