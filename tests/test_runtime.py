@@ -135,8 +135,7 @@ def test_a_reader_that_the_system_killed_says_what_to_lower() -> None:
     found = script("reader", "0")
     assert (found.returncode, found.stderr) == (
         1,
-        "error: out of memory (DataLoader worker (pid(s) 7) exited unexpectedly); "
-        "lower workers of this stage's block in params.yaml\n",
+        "error: out of memory (DataLoader worker (pid(s) 7) exited unexpectedly); lower machine.workers in params.yaml\n",
     )
 
 
