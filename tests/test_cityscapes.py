@@ -10,6 +10,7 @@ from PIL import Image
 from eoinas.data import cityscapes, cityscapes_check
 from eoinas.data.cityscapes_labels import CLASSES, COLOURS, EVALUATED, IGNORE, TABLE, TO_LABEL, TO_TRAIN, UNKNOWN
 from eoinas.errors import InputError
+from eoinas.settings import resolve
 
 PARAMS = Path(__file__).parent.parent / "params.yaml"
 DRAWN = {
@@ -98,7 +99,8 @@ def test_drawn_scenes_have_every_class_in_both_splits(drawn) -> None:
 
 @pytest.mark.parametrize("scale", ["demo", "study", "paper"])
 def test_drawn_scenes_of_every_scale_have_every_class(scale, tmp_path) -> None:
-    block = yaml.safe_load(PARAMS.read_text())[scale]["cityscapes_data"] | {"source": "drawn", "decode_all": True}
+    block = resolve(yaml.safe_load(PARAMS.read_text()), scale)["cityscapes_data"].dumped()
+    block |= {"source": "drawn", "decode_all": True}
     cityscapes_check.prepare(cityscapes.CityscapesDataParams(**block), tmp_path / "out")
     meta = yaml.safe_load((tmp_path / "out/meta.json").read_text())
     assert meta["classes"] == {"train": list(CLASSES), "val": list(CLASSES)}

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
+from eoinas import params
 from eoinas.data import digits, prepare
 from eoinas.errors import InputError
 
@@ -90,7 +91,7 @@ SETTINGS = {
 
 
 def settings(**changes) -> prepare.DataParams:
-    return prepare.params.build(prepare.DataParams, SETTINGS | changes, "demo.cifar10")
+    return params.build(prepare.DataParams, [params.Layer("demo.cifar10", SETTINGS | changes)])
 
 
 def test_prepare_takes_the_source_that_is_asked_for(ten, monkeypatch, tmp_path):
@@ -125,7 +126,7 @@ def test_wrong_parameters_name_their_key(change):
 
 def test_digits_need_neither_torch_nor_torchvision():
     code = (
-        "import sys, stages.data_cifar10\nfrom eoinas.data import digits, imageset\ndigits.digits10()\n"
+        "import sys, stages.data\nfrom eoinas.data import digits, imageset\ndigits.digits10()\n"
         "sys.exit('torch' in sys.modules or 'torchvision' in sys.modules)"
     )
     assert run([sys.executable, "-c", code], check=False).returncode == 0

@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from contextlib import chdir
 from pathlib import Path
 
 import pytest
@@ -15,32 +16,38 @@ from safetensors.torch import load_file
 from torch import nn
 from torch.nn import functional as F
 
-from eoinas import formats, params, ranks, schedules
+from eoinas import formats, ranks, schedules
 from eoinas.data import imagenet as imagenet_data
 from eoinas.data import imagenet_prepare
 from eoinas.genotype import parse
 from eoinas.ranks import ALONE
+from eoinas.settings import resolve
 from eoinas.train import imagenet
+from stages import data_imagenet
+from stages import settings as stage_settings
 from tests.test_resume import interrupted
 from tests.test_search import NoCheckpoint, same
 
 ROOT = Path(__file__).parent.parent
-PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text())
+DEMO, PAPER = (resolve(yaml.safe_load((ROOT / "params.yaml").read_text()), scale) for scale in ("demo", "paper"))
 CELL = json.loads(Path(__file__).with_name("oracle.json").read_text())["cells"]["eoinas_cifar"]["genotype"]
-# Three steps an epoch, the last of three images.
-TINY = {"C": 2, "layers": 3, "epochs": 2, "epoch_images": 11, "batch_size": 4, "eval_batch_size": 7, "image_size": 100}
+# Three steps an epoch, the last of three images; the paper's rates.
+TINY = {
+    **{"C": 2, "layers": 3, "epochs": 2, "epoch_images": 11, "batch_size": 4, "eval_batch_size": 7, "image_size": 100},
+    **{"learning_rate": 0.1, "learning_rate_decay": 0.97},
+}
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory) -> imagenet_data.Listing:
     out = tmp_path_factory.mktemp("data") / "imagenet"
-    settings = {**PARAMS["demo"]["imagenet_data"], "digits_train": 2, "digits_val": 1}
+    settings = {**DEMO["imagenet_data"].dumped(), "digits_train": 2, "digits_val": 1}
     imagenet_prepare.prepare(out, imagenet_data.ImagenetDataParams(**settings))
     return imagenet_data.read(out, out)
 
 
 def settings(**changes: object) -> imagenet.ImagenetParams:
-    return imagenet.ImagenetParams(**{**PARAMS["demo"]["imagenet"], **TINY, **changes})
+    return imagenet.ImagenetParams(**{**DEMO["imagenet"].dumped(), **TINY, **changes})
 
 
 def train(data: imagenet_data.Listing, states=None, workers: int = 0, stream: str = "small", **changes: object):
@@ -51,11 +58,11 @@ def train(data: imagenet_data.Listing, states=None, workers: int = 0, stream: st
 
 
 def test_the_papers_numbers() -> None:
-    paper = imagenet.ImagenetParams(**PARAMS["paper"]["imagenet"])
+    paper = PAPER["imagenet"]
     assert (paper.C, paper.layers, paper.epochs, paper.batch_size, paper.image_size) == (48, 14, 250, 128, 224)
     assert (paper.learning_rate, paper.learning_rate_decay, paper.momentum, paper.weight_decay) == (0.1, 0.97, 0.9, 3e-5)
     assert (paper.label_smoothing, paper.auxiliary_weight, paper.grad_clip, paper.epoch_images) == (0.1, 0.4, 5.0, 0)
-    assert PARAMS["paper"]["imagenet_data"]["classes"] == 1000
+    assert PAPER["imagenet_data"].classes == 1000
 
 
 def test_rate_decays_by_the_epoch() -> None:
@@ -173,6 +180,8 @@ def test_streams_have_their_own_weights_order_and_crops(data, monkeypatch) -> No
 
 # The stage as a process
 
+ENTRY = "results/demo/entries/imagenet-own.json"
+
 
 def project(folder: Path, **changes: object) -> None:
     """A copy of the project with a training that takes a second or two, and its data."""
@@ -182,9 +191,10 @@ def project(folder: Path, **changes: object) -> None:
     values["demo"]["imagenet"].update(**{**TINY, "learning_rate": 0.0001, "epochs": 3, **changes})
     values["demo"]["imagenet_data"].update(digits_train=2, digits_val=1)
     (folder / "params.yaml").write_text(yaml.safe_dump(values))
-    formats.write_json(folder / "results/demo/entries/imagenet/own.json", {"genotype": "own", "cutout": 0, "cell": CELL})
-    out = folder / "data/prepared/demo/imagenet"
-    imagenet_prepare.prepare(out, params.build(imagenet_data.ImagenetDataParams, values["demo"]["imagenet_data"], "demo"))
+    formats.write_json(folder / ENTRY, {"genotype": "own", "cutout": 0, "cell": CELL})
+    with chdir(folder):
+        stage_settings.main("demo")
+        data_imagenet.main("demo")
 
 
 def start(folder: Path, processes: int = 1) -> subprocess.Popen:
@@ -250,16 +260,17 @@ def test_two_processes_that_were_stopped_end_as_one_that_was_not(finished, tmp_p
 def test_bad_input_is_one_line(finished, tmp_path, damage) -> None:
     shutil.copytree(finished, tmp_path / "project", ignore=shutil.ignore_patterns("results"))
     folder = tmp_path / "project"
-    shutil.copytree(finished / "results/demo/entries", folder / "results/demo/entries")
+    for name in ("settings", "entries"):
+        shutil.copytree(finished / "results/demo" / name, folder / "results/demo" / name)
     path = folder / "data/prepared/demo/imagenet/images/val/3/000.jpg"
     if damage == "gone":
         path.unlink()
     elif damage == "corrupt":  # of the size in the manifest
         path.write_bytes(b"nonsense".ljust(path.stat().st_size))
     else:
-        (folder / "results/demo/entries/imagenet/own.json").write_text("{}")
+        (folder / ENTRY).write_text("{}")
     _, error = start(folder).communicate(timeout=60)
     assert error.count("\n") == 1, error
-    name = "results/demo/entries/imagenet/own.json" if damage == "entry" else "data/prepared/demo/imagenet/images/val/3/000.jpg"
+    name = ENTRY if damage == "entry" else "data/prepared/demo/imagenet/images/val/3/000.jpg"
     assert error.startswith(f"error: {name}: ")
     assert not (folder / "results/demo/imagenet").exists()
