@@ -136,7 +136,7 @@ def test_a_resumed_training_is_the_undisturbed_one_to_the_bit(undisturbed_traini
     assert found.log.rows == undisturbed_training.log.rows
 
 
-@pytest.mark.parametrize("changes", [{"precision": "bf16"}, {"compile": True}])
+@pytest.mark.parametrize("changes", [{"precision": "bf16"}, pytest.param({"compile": True}, marks=pytest.mark.slow)])
 def test_precision_and_compilation_change_rounding_alone(undisturbed_training, changes: dict, monkeypatch) -> None:
     compiled, compiler = [], torch.compile
 
