@@ -428,11 +428,17 @@ def test_a_damaged_file_of_settings_is_one_line() -> None:
 
 
 def test_dvc_writes_params_yaml_as_it_is() -> None:
-    """`dvc exp run -S` writes the file anew: what it does not set must come out as it was."""
-    serialize = pytest.importorskip("dvc.utils.serialize")
-    with serialize.modify_yaml("params.yaml") as values:
-        values["lambda"] = 0.5
+    """`dvc exp run -S` writes the file anew: what it does not set must come out as it was, lists, comments and empty lines."""
+    hydra = pytest.importorskip("dvc.utils.hydra")
+    hydra.apply_overrides("params.yaml", ["lambda=0.5"])
     assert Path("params.yaml").read_bytes() == FILE.read_bytes()
+    hydra.apply_overrides(
+        "params.yaml", ["entries.cifar10-eoinas.cutout=8", "search_seeds=[0,1-3]", "+study.retrain.momentum=0.8"]
+    )
+    values = params.read()
+    assert values["entries"]["cifar10-eoinas"]["cutout"] == 8
+    assert values["search_seeds"] == [0, "1-3"]
+    assert resolved("study")["retrain/0-9"].retrain.momentum == 0.8
 
 
 def test_choices() -> None:
