@@ -13,7 +13,7 @@ from tests import test_search as small
 
 # (cell, edge): the operation that differs there.
 PLANTED = {(0, 3): 2, (0, 9): 6, (1, 0): 0, (1, 13): 5}
-# alpha learns within the warm-up's length. Were it faster, A / E would count against what is drawn often, and the better would die.
+# Were alpha faster or the warm-up shorter, A / E would count against what is drawn often, and the better ones would die.
 NUMBERS = {"epochs": 22, "warmup": 8, "prune_every": 2, "alpha_learning_rate": 0.02}
 
 
