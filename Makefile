@@ -1,14 +1,14 @@
-# Every target sets up what it needs: a virtual environment in .venv, made again only when the requirements change.
+# Every target sets up what it needs: a virtual environment in .venv, made again only when the locks change.
 PYTHON ?= python3
 VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
 
-.PHONY: repro test test-slow faults bench doctor lint clean
+.PHONY: repro test test-slow faults bench doctor lint lock clean here
 
 repro: $(VENV)/run  ## the whole graph at the scale of params.yaml
 	@find .dvc/tmp -name rwlock -empty -delete 2>/dev/null || true  # left by a dvc that was killed while it wrote it; no dvc can read it
-	dvc --wait-for-lock repro
+	python -m dvc --wait-for-lock repro
 
 test: $(VENV)/dev  ## the tests, minutes
 	python -m pytest -n auto --dist loadfile
@@ -29,21 +29,45 @@ bench: $(VENV)/run  ## every speed claim measured, to reports/performance; under
 doctor: $(VENV)/run  ## whether the scale of params.yaml can run here
 	python -m eoinas.doctor
 
-lint: $(VENV)/dev
-	ruff check .
-	ruff format --check .
+lint: $(VENV)/dev  ## style, then types
+	python -m ruff check .
+	python -m ruff format --check .
+	python -m mypy
+
+# Pins that still fit stay as they are; `make lock LOCK=--upgrade` takes the newest of what requirements*.txt does not pin.
+UV := uv==0.13.9
+LOCK :=
+COMPILE = "$$folder/bin/uv" --no-config --cache-dir "$$folder/cache" pip compile --quiet --universal --python-version 3.11 \
+	--generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' $(LOCK)
+MADE_ON = 1i \# For Python 3.11 and newer, other systems by markers; made and tried on Linux x86-64 with Python 3.11.
+
+lock:  ## requirements.lock and requirements-dev.lock made anew from requirements*.txt, by a tool that lives for that long alone
+	set -e; folder=$$(mktemp -d); trap 'rm -rf "$$folder"' EXIT; \
+	$(PYTHON) -m venv "$$folder"; "$$folder/bin/python" -m pip install --quiet --disable-pip-version-check $(UV); \
+	$(COMPILE) requirements.txt --output-file requirements.lock; \
+	$(COMPILE) requirements-dev.txt --constraints requirements.lock --output-file requirements-dev.lock; \
+	sed -i '$(MADE_ON)' requirements.lock requirements-dev.lock
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; try make PYTHON=python3.11")'
-	$(PYTHON) -m venv $(VENV)
+	$(PYTHON) -m venv --clear $(VENV)
 
-$(VENV)/run: requirements.txt | $(VENV)/bin/python
-	python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+# A virtual environment names its own place in its scripts. One that came along with a moved or copied checkout gets the new name,
+# lest `dvc` be missing or that of the old place; a link leads to one that others use where it is.
+here: | $(VENV)/bin/python
+	@old=$$(sed -n 's/^command = .* -m venv [^/]*//p' $(VENV)/pyvenv.cfg); new='$(CURDIR)/$(VENV)'; \
+	if [ ! -L $(VENV) ] && [ -n "$$old" ] && [ "$$old" != "$$new" ]; then \
+	  echo "$(VENV) was made as $$old: its scripts are brought here"; \
+	  grep -rlIF "$$old" $(VENV)/bin $(VENV)/pyvenv.cfg | xargs -d '\n' sed -i "s|$$old|$$new|g"; \
+	fi
+
+$(VENV)/run: requirements.lock | here
+	python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	touch $@
 
-$(VENV)/dev: requirements-dev.txt requirements.txt | $(VENV)/bin/python
-	python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+$(VENV)/dev: requirements-dev.lock requirements.lock | here
+	python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	touch $@ $(VENV)/run
 
 clean:  ## everything but the results
-	rm -rf $(VENV) .scratch .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .scratch .pytest_cache .ruff_cache .mypy_cache .hypothesis

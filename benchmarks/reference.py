@@ -42,7 +42,7 @@ class ReLUConvBN(nn.Module):
         return self.op(x)
 
 
-class DilConv(nn.Module):
+class DepthwiseSeparable(nn.Module):
     """ReLU, depthwise convolution, pointwise convolution, BatchNorm."""
 
     def __init__(self, C: int, kernel: int, stride: int, dilation: int, affine: bool):
@@ -65,7 +65,7 @@ class SepConv(nn.Module):
 
     def __init__(self, C: int, kernel: int, stride: int, affine: bool):
         super().__init__()
-        self.op = nn.Sequential(DilConv(C, kernel, stride, 1, affine), DilConv(C, kernel, 1, 1, affine))
+        self.op = nn.Sequential(DepthwiseSeparable(C, kernel, stride, 1, affine), DepthwiseSeparable(C, kernel, 1, 1, affine))
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, C, H, W] to [B, C, H / stride, W / stride]."""
@@ -113,7 +113,7 @@ def operation(name: str, C: int, stride: int, affine: bool) -> nn.Module:
         case "sep_conv_3x3" | "sep_conv_5x5":
             return SepConv(C, int(name[-1]), stride, affine)
         case "dil_conv_3x3" | "dil_conv_5x5":
-            return DilConv(C, int(name[-1]), stride, 2, affine)
+            return DepthwiseSeparable(C, int(name[-1]), stride, 2, affine)
     raise ValueError(name)
 
 

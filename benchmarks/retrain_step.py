@@ -21,7 +21,7 @@ from eoinas.models.imagenet import NetworkImageNet
 from eoinas.train import classify
 
 CELL = "data/genotypes/eoinas_cifar.json"
-DROP_PATH, AUXILIARY, TURNS = 0.2, 0.4, 5
+EDGES, DROP_PATH, AUXILIARY, TURNS = 8, 0.2, 0.4, 5  # edges of a cell
 
 
 class Case(NamedTuple):
@@ -65,7 +65,7 @@ def batch(case: Case) -> tuple[Tensor, Tensor, Tensor]:
     return (
         images,
         torch.randint(case.classes, (case.batch,), generator=source),
-        classify.keep_masks(case.layers, case.batch, DROP_PATH, source),
+        classify.keep_masks(case.layers, EDGES, case.batch, DROP_PATH, source),
     )
 
 

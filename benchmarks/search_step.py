@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from benchmarks import reference, timing
 from benchmarks.timing import Work
 from eoinas import params, settings
-from eoinas.models import ops
+from eoinas.models import cpu
 from eoinas.models import path as paths
 from eoinas.models.ops import OPERATIONS
 from eoinas.nas import gumbel
@@ -230,11 +230,11 @@ def promises(report: timing.Report, live: int, times: dict[str, list[float]], ov
 @contextmanager
 def dilated_whole() -> Iterator[None]:
     """Dilated convolutions by torch's own kernel, not in parts."""
-    before, ops.dilated = ops.dilated, lambda x, conv: conv(x)
+    before, cpu.dilated = cpu.dilated, lambda x, conv: conv(x)
     try:
         yield
     finally:
-        ops.dilated = before
+        cpu.dilated = before
 
 
 def agree(report: timing.Report, case: Case) -> None:

@@ -21,7 +21,7 @@ _SMALLER = "lower batch_size (or eval_batch_size) of this stage's block in param
 _OUT_OF_MEMORY = {  # what a RuntimeError says, and what to do
     "OutOfMemoryError": _SMALLER,
     "can't allocate memory": _SMALLER,
-    "DataLoader worker (pid": "lower workers of this stage's block in params.yaml",  # the system has killed it
+    "DataLoader worker (pid": "lower machine.workers in params.yaml",  # the system has killed it
 }
 
 
@@ -67,8 +67,8 @@ def run(main: Callable[..., None]) -> None:
         sys.exit(f"error: out of memory ({str(error).splitlines()[0].strip()}); {advice[0]}")
     except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-        advice = "; free some space and run again, nothing is half-written" if full else ""
-        sys.exit(f"error: {error.filename or 'output'}: {error.strerror or error}{advice}")
+        room = "; free some space and run again, nothing is half-written" if full else ""
+        sys.exit(f"error: {error.filename or 'output'}: {error.strerror or error}{room}")
 
 
 def _on_signal(number: int, _frame: object) -> None:

@@ -1,4 +1,7 @@
-"""What a genotype is and costs: ``python -m eoinas.describe GENOTYPE.json [--json] [--draw PNG | --no-draw]``."""
+"""What a genotype is and costs: ``python -m eoinas.describe GENOTYPE [--json] [--draw PNG | --no-draw]``.
+
+GENOTYPE is a JSON file or a cell as it is published, ``Genotype(normal=[...], ...)``.
+"""
 
 import argparse
 import json
@@ -13,9 +16,11 @@ from eoinas import genotype
 from eoinas.errors import InputError
 from eoinas.genotype import Genotype
 from eoinas.metrics import complexity
+from eoinas.models import ops
 from eoinas.models.cifar import NetworkCIFAR
 from eoinas.models.classifier import Classifier
 from eoinas.models.imagenet import NetworkImageNet
+from eoinas.report import cell as drawn
 from eoinas.report import cells
 
 
@@ -52,6 +57,11 @@ def costs(cell: Genotype, setting: Setting) -> dict[str, int]:
     }
 
 
+def with_weights(name: str) -> bool:
+    """Whether an operation of a derived network has any to train, at stride 1."""
+    return any(True for _ in ops.build(name, 2, 1, affine=True, pool_bn=False).parameters())
+
+
 def table(numbers: dict[str, dict[str, int]]) -> str:
     """The costs of every setting as aligned text, one line a network."""
     rows = [("network", "C", "cells", "classes", "image", "parameters", "with auxiliary", "multiply-adds")]
@@ -75,9 +85,11 @@ def run(path: Path, as_json: bool, picture: Path | None) -> None:
         InputError: the genotype is missing or invalid, or the picture cannot be written.
     """
     cell = genotype.load(path)
+    shown = drawn.parse(genotype.plain(cell), str(path))
     if picture is not None:  # first, so that a picture that cannot be written costs no waiting
         try:
-            cells.draw(cell, picture, path.stem)
+            names = sorted({name for each in shown for name, _, _ in each.edges})
+            cells.draw(shown, picture, path.stem, cells.operations(names, filter(with_weights, names)))
         except OSError as error:
             raise InputError(f"{picture}: cannot be written ({error.strerror})") from None
     numbers = {name: costs(cell, setting) for name, setting in SETTINGS.items()}
@@ -85,7 +97,7 @@ def run(path: Path, as_json: bool, picture: Path | None) -> None:
         drawing = None if picture is None else str(picture)
         print(json.dumps({"genotype": genotype.plain(cell), "convention": complexity.CONVENTION, **numbers, "drawing": drawing}))
         return
-    print(f"{path}\n\n{cells.as_text(cell)}\n{table(numbers)}")
+    print(f"{path}\n\n{cells.as_text(shown)}\n{table(numbers)}")
     print(f"Image sides in pixels. Last column: {complexity.CONVENTION}.")
     if picture is not None:
         print(f"Cells drawn in {picture}.")
@@ -94,7 +106,9 @@ def run(path: Path, as_json: bool, picture: Path | None) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m eoinas.describe", description="What a genotype is and costs.")
-    parser.add_argument("genotype", type=Path, metavar="GENOTYPE.json")
+    parser.add_argument(
+        "genotype", type=Path, metavar="GENOTYPE", help="a JSON file, or text such as Genotype(normal=[...], ...)"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of text")
     drawing = parser.add_mutually_exclusive_group()
     drawing.add_argument("--draw", type=Path, metavar="PNG", help="where to draw the cells; default: <stem>_cells.png here")

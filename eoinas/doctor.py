@@ -3,23 +3,26 @@
 Exit code 0 only when that scale can run here.
 """
 
+import configparser
 import fcntl
 import json
 import os
 import re
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from importlib import metadata
 from pathlib import Path
 
-import yaml
-
-from eoinas import params
+from eoinas import params, settings
+from eoinas.data.cityscapes import CityscapesDataParams
+from eoinas.data.imagenet import ImagenetDataParams
+from eoinas.data.prepare import DataParams
 from eoinas.errors import InputError
 
 # Free space in GiB for results, DVC's cache and prepared data, raw data not counted: about twice what the stages write.
-DISK = {"demo": 1, "study": 4, "paper": 20}
+DISK = {"demo": 1, "study": 4, "paper": 20}  # a scale of one's own: as paper
 OK, NOTE, BAD = "ok", "note", "WRONG"
 Finding = tuple[str, str, str]  # one of the three, what was looked at, what was found
 
@@ -39,6 +42,59 @@ def versions() -> Iterator[Finding]:
     yield OK, "packages", f"{len(pins)} looked at"
 
 
+def checkout() -> Iterator[Finding]:
+    """Whether dvc can start, and whether it accepts this folder."""
+    yield from _dvc()
+    if not Path(".dvc/config").is_file():
+        yield BAD, "folder", ".dvc/config is not here; copy the project with its hidden files, or clone it"
+    elif not any(_is_repository(folder) for folder in (Path.cwd(), *Path.cwd().parents)) and not _without_git():
+        yield BAD, "folder", "no git repository, which dvc asks for; run git init, or dvc config core.no_scm true"
+    else:
+        yield OK, "folder", "dvc accepts it"
+
+
+_ANEW = "was its folder moved or copied? Delete .venv and run make repro, or install dvc again where it is another one"
+
+
+def _dvc() -> Iterator[Finding]:
+    """Every dvc that make or the shell would start."""
+    places = (".venv/bin/dvc", shutil.which("dvc"), Path(sys.executable).with_name("dvc"))
+    found = list(dict.fromkeys(os.path.abspath(place) for place in places if place and Path(place).is_file()))
+    if not found:
+        yield BAD, "dvc", "no command dvc; run make repro, or pip install -r requirements.txt"
+    for path in found:
+        try:
+            done = subprocess.run([path, "--version"], capture_output=True, text=True, errors="replace", timeout=60, check=False)
+            said = (done.stderr if done.returncode else done.stdout).split("\n")
+            right, what = not done.returncode, next(filter(None, reversed(said)), f"exit code {done.returncode}")
+        except (OSError, subprocess.TimeoutExpired) as error:
+            right, what = False, _interpreter(path) or str(error)
+        yield (OK, "dvc", f"{what} in {path}") if right else (BAD, "dvc", f"{path} cannot start ({what}); {_ANEW}")
+
+
+def _interpreter(path: str) -> str | None:
+    """What is wrong with the interpreter that a script's first line names, if that is not there."""
+    with open(path, "rb") as file:
+        first = file.readline(1000).decode(errors="replace").split()
+    name = first[0].removeprefix("#!") if first and first[0].startswith("#!") else ""
+    return f"its first line names {name}, which is not there" if name and not Path(name).exists() else None
+
+
+def _is_repository(folder: Path) -> bool:
+    git = folder / ".git"  # a file where the folder is a worktree or a submodule
+    return git.is_file() or (git / "HEAD").is_file()
+
+
+def _without_git() -> bool:
+    """Whether dvc has been told to do without Git."""
+    config = configparser.ConfigParser(strict=False, interpolation=None)
+    try:
+        config.read((".dvc/config", ".dvc/config.local"), encoding="utf-8")
+        return config.getboolean("core", "no_scm", fallback=False)
+    except (configparser.Error, ValueError):  # dvc says what is wrong with it
+        return False
+
+
 def devices(scale: str) -> Iterator[Finding]:
     """torch, CUDA and the GPUs."""
     import torch
@@ -54,62 +110,75 @@ def devices(scale: str) -> Iterator[Finding]:
 
 def disk(scale: str) -> Iterator[Finding]:
     """Free space against what the scale writes."""
-    free = shutil.disk_usage(".").free / 2**30
-    yield OK if free >= DISK[scale] else BAD, "disk", f"{free:.1f} GiB free here, scale {scale} needs about {DISK[scale]}"
+    free, needed = shutil.disk_usage(".").free / 2**30, DISK.get(scale, DISK["paper"])
+    yield OK if free >= needed else BAD, "disk", f"{free:.1f} GiB free here, scale {scale} needs about {needed}"
 
 
 def data(scale: str) -> Iterator[Finding]:
     """Whether each data set of the scale is there and intact."""
-    for name, check in (("cifar10", _cifar), ("cifar100", _cifar), ("imagenet", _imagenet), ("cityscapes", _cityscapes)):
-        try:
-            yield OK, name, check(scale, name)
-        except InputError as error:
-            yield BAD, name, str(error)
+    try:
+        resolved = settings.resolve(params.read(), scale)
+    except InputError:  # ``parameters`` has said it
+        return
+    for name, section in resolved.items():
+        if check := _CHECKS.get(type(section)):
+            try:
+                yield OK, name.removeprefix("data/"), check(scale, name, section)
+            except InputError as error:
+                yield BAD, name.removeprefix("data/"), str(error)
+            except OSError as error:
+                yield BAD, name.removeprefix("data/"), f"{error.filename}: {error.strerror}"
 
 
-def _cifar(scale: str, name: str) -> str:
+def _images(scale: str, name: str, found: DataParams) -> str:
     from eoinas.data import cifar, location, prepare
 
-    settings, key = params.load(prepare.DataParams, scale, name), f"{scale}.{name}"
-    if settings.kind == "digits":
+    key = f"datasets.{name.removeprefix('data/')}"
+    if found.kind == "digits":
         return "embedded digits"
-    raw = location.folder(settings.raw, f"{key}.raw")
-    if settings.kind == "cifar" and settings.download and cifar.absent(raw, settings.source):
-        return f"not in {raw} yet; the stage data_{name} will fetch it"
-    images = prepare.prepare(settings, key)
-    checked = "" if settings.kind == "folder" else ", md5s right" if settings.check_md5 else ", md5s not checked"
+    raw = location.folder(found.raw, f"{key}.raw")
+    if found.source in ("cifar10", "cifar100") and found.download and cifar.absent(raw, found.source):
+        return f"not in {raw} yet; the stage data@{scale}-{name.removeprefix('data/')} will fetch it"
+    images = prepare.prepare(found, key)
+    checked = "" if found.kind == "folder" else ", md5s right" if found.check_md5 else ", md5s not checked"
     return f"{len(images.train_images)} + {len(images.test_images)} images in {raw}{checked}"
 
 
-def _imagenet(scale: str, _name: str) -> str:
+def _imagenet(scale: str, _name: str, found: ImagenetDataParams) -> str:
     from eoinas.data import imagenet, location
 
-    settings = params.load(imagenet.ImagenetDataParams, scale, "imagenet_data")
-    if settings.source == "digits":
+    if found.source == "digits":
         return "embedded digits"
-    raw = location.folder(settings.raw, imagenet.RAW)
+    raw = location.folder(found.raw, imagenet.RAW)
     _folders(raw, imagenet.RAW, imagenet.SPLITS)
     prepared = Path(f"data/prepared/{scale}/imagenet")
     if not prepared.exists():
         return f"in {raw}, not looked through yet; the stage data_imagenet will"
-    listing = imagenet.load(prepared, settings)
+    listing = imagenet.load(prepared, found)
     imagenet.check_files(listing)
     return f"{len(listing.train.paths)} + {len(listing.val.paths)} images in {raw}, sizes as in the manifest"
 
 
-def _cityscapes(scale: str, _name: str) -> str:
+def _cityscapes(scale: str, _name: str, found: CityscapesDataParams) -> str:
     from eoinas.data import cityscapes, location
 
-    settings = params.load(cityscapes.CityscapesDataParams, scale, "cityscapes_data")
-    if settings.source == "drawn":
+    if found.source == "drawn":
         return "drawn scenes"
-    raw = location.folder(settings.raw, cityscapes.RAW)
+    raw = location.folder(found.raw, cityscapes.RAW)
     _folders(raw, cityscapes.RAW, (cityscapes.IMAGES, cityscapes.LABELS))
     prepared = Path(cityscapes.PREPARED.format(scale=scale))
     if not prepared.exists():
         return f"in {raw}, not looked through yet; the stage data_cityscapes will"
-    scenes = cityscapes.load(prepared, settings)
+    scenes = cityscapes.load(prepared, found)
     return f"{len(scenes.split('train'))} + {len(scenes.split('val'))} scenes in {raw}, sizes as in the manifest"
+
+
+# By the section of the data set.
+_CHECKS: dict[type[params.Section], Callable[..., str]] = {
+    DataParams: _images,
+    ImagenetDataParams: _imagenet,
+    CityscapesDataParams: _cityscapes,
+}
 
 
 def _folders(raw: Path, key: str, names: tuple[str, ...]) -> None:
@@ -151,47 +220,32 @@ def _locked(path: Path) -> bool:
 
 def parameters(scale: str) -> Iterator[Finding]:
     """params.yaml: names, types and ranges."""
-    from stages import check_params
-
     try:
-        check_params.check(scale)
+        settings.resolve(params.read(), scale)
     except InputError as error:
         yield BAD, "parameters", str(error)
     else:
         yield OK, "parameters", f"all known and in range at scale {scale}"
 
 
-def code() -> Iterator[Finding]:
-    """Whether dvc.yaml lists for each stage the code that it imports."""
-    from tests.closure import closure
-
-    stages = yaml.safe_load(Path("dvc.yaml").read_text(encoding="utf-8"))["stages"]
-    for name, stage in stages.items():
-        module = stage["cmd"].split()[2]
-        differing = closure(module) ^ {dep for dep in stage["deps"] if dep.endswith(".py")}
-        if differing:
-            listed = ", ".join(sorted(differing))
-            yield BAD, name, f"dvc.yaml and the imports differ in {listed}; `python -m tests.closure {module}` prints the list"
-    yield OK, "code", f"{len(stages)} stages of dvc.yaml looked at"
-
-
 def examine(scale: str) -> list[Finding]:
     """All findings, in the order in which they are printed."""
     checks: list[Callable[[], Iterator[Finding]]] = [
         versions,
+        checkout,
         lambda: parameters(scale),
         lambda: devices(scale),
         lambda: disk(scale),
         lambda: data(scale),
         leftovers,
-        code,
     ]
     return [finding for check in checks for finding in check()]
 
 
 def main() -> None:
     try:
-        scale = params.choice(sys.argv[1], params.Scale.__args__, "scale") if len(sys.argv) > 1 else params.top().scale
+        values = params.read()
+        scale = params.choice(sys.argv[1] if len(sys.argv) > 1 else str(values.get("scale")), settings.scales(values), "scale")
         findings = examine(scale)
     except InputError as error:
         sys.exit(f"error: {error}")

@@ -69,5 +69,6 @@ def load(path: str) -> tuple[genotype.Genotype, int]:
 
 def check_data(path: str, folder: str, digest: str) -> None:
     """Raise InputError where the data set in ``folder`` is not the one that a resolved entry was written for."""
-    if formats.read_json(path).get("data") != digest:
+    value = formats.read_json(path)
+    if not isinstance(value, dict) or value.get("data") != digest:
         raise InputError(f"{path}: written for other images than those in {folder}; run the stage `entries` again")

@@ -28,6 +28,20 @@ def write_json(path: Path | str, value: object) -> None:
     files.write_text(path, json.dumps(value, indent=1, allow_nan=False) + "\n")
 
 
+def read_text(path: Path | str) -> str:
+    """The UTF-8 text in ``path``.
+
+    Raises:
+        InputError: the file is missing or is not UTF-8.
+    """
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not a UTF-8 text ({error})") from None
+
+
 def read_json(path: Path | str) -> object:
     """The JSON value in ``path``.
 

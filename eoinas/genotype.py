@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from eoinas import formats
+from eoinas import formats, published
 from eoinas.errors import InputError
 
 INPUTS = 2  # nodes 0 and 1: outputs of the two cells before
@@ -71,12 +71,14 @@ def _concat(value: object, where: str) -> tuple[int, ...]:
 
 
 def load(path: Path | str) -> Genotype:
-    """Read and check a genotype JSON.
+    """Read and check a genotype: JSON, or a published cell as text, ``Genotype(normal=[...], ...)``, which is parsed and not run.
 
     Raises:
-        InputError: the file is missing, is not JSON or holds no valid genotype.
+        InputError: the file is missing or holds no valid genotype.
     """
-    return parse(formats.read_json(path), str(path))
+    text = formats.read_text(path)
+    printed = "Genotype" in text and not text.lstrip().startswith("{")
+    return parse(published.parse(text, str(path)) if printed else formats.read_json(path), str(path))
 
 
 def plain(genotype: Genotype) -> dict:

@@ -146,8 +146,9 @@ def read_settings(section: type[T], scale: str, name: str) -> T:
         known = "; run `dvc repro` or python -m stages.settings SCALE"
         raise InputError(f"{path}: no such file: {FILE} has no such scale or item{known}") from None
     except (ValidationError, UnicodeDecodeError) as error:
-        reason = "{} ({})".format(*_first(error)) if isinstance(error, ValidationError) else str(error)
-        raise InputError(f"{path}: {reason}; run python -m stages.settings {scale}") from None
+        reason, loc = _first(error) if isinstance(error, ValidationError) else (str(error), ())
+        key = ".".join(map(str, loc))
+        raise InputError(f"{path}: {key}{': ' * bool(key)}{reason}; run python -m stages.settings {scale}") from None
 
 
 class Machine(Section):

@@ -1,20 +1,22 @@
-"""What a scale does, resolved: written by the stage `settings`, read by everything that reports. Labels stand here alone."""
+"""What a scale does, resolved: written by the stage `settings`, read by everything that reports.
 
-from typing import Literal
+Labels and colours stand here alone.
+"""
 
-from pydantic import Field
+from typing import Annotated, Literal
 
-from eoinas import formats, params
-from eoinas.errors import InputError
+from pydantic import Field, model_validator
 
-PATH = "results/{scale}/settings/report.json"
+from eoinas import params
+
+RANDOM = "random"  # random search, beside the variants
 
 
 class Operation(params.Section):
     """A candidate operation as figures show it."""
 
     label: str
-    colour: str  # "#rrggbb"
+    colour: Annotated[str, Field(pattern="^#[0-9a-f]{6}$")]
     weights: bool  # whether it has any to train
 
 
@@ -54,7 +56,7 @@ class Entry(params.Section):
 class PerSeed(params.Section):
     """The cell of every search trained on the data set of the search."""
 
-    runs: int  # of each seed's cell
+    runs: params.Positive  # of each seed's cell
     cutout: int
     served_by: dict[str, str | None]  # variant -> the entry whose first runs are those of the selected seed's cell
 
@@ -70,14 +72,32 @@ class Plan(params.Section):
     main: str  # the variant whose cell and indicator Figs. 1 and 4 and the indicator's figure show
     plain: str  # the variant without slimming that Figs. 1 and 4 hold against it
     seg_variant: str
-    searches: list[tuple[str, int]]  # item of `search_seeds` (a stage) and seed
-    runs: list[tuple[str, int]]  # item of `retrain_runs` and run
+    searches: Annotated[list[tuple[str, int]], Field(min_length=1)]  # item of `search_seeds` (a stage) and seed
+    runs: Annotated[list[tuple[str, int]], Field(min_length=1)]  # item of `retrain_runs` and run
     per_seed: PerSeed
-    standalone_operations: list[str]
+    standalone_operations: Annotated[list[str], Field(min_length=1)]
     standalone_runs: list[int]
     entries: dict[str, dict[str, Entry]]  # data set -> name -> entry
-    imagenet: dict[str, Entry]
-    cityscapes: dict[str, Entry]
+    imagenet: Annotated[dict[str, Entry], Field(min_length=1)]
+    cityscapes: Annotated[dict[str, Entry], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _names_are_known(self) -> "Plan":
+        for field in ("main", "plain", "seg_variant"):
+            if getattr(self, field) not in self.variants:
+                raise ValueError(f"{field}: '{getattr(self, field)}' is no variant")
+        for data in (self.searched_on, *self.entries):
+            if data not in self.datasets:
+                raise ValueError(f"'{data}' is no data set")
+        for entry in filter(None, self.per_seed.served_by.values()):
+            if entry not in self.entries.get(self.searched_on, {}):
+                raise ValueError(f"per_seed.served_by: '{entry}' is no entry of {self.searched_on}")
+            if self.per_seed.runs > len(self.runs):
+                raise ValueError(f"per_seed.runs: {self.per_seed.runs} of a seed, and {entry} has {len(self.runs)}")
+        for operation in self.standalone_operations:
+            if operation not in self.space.operations:
+                raise ValueError(f"standalone_operations: '{operation}' is no operation of the search space")
+        return self
 
     @property
     def seeds(self) -> list[int]:
@@ -87,17 +107,13 @@ class Plan(params.Section):
     @property
     def candidates(self) -> list[str]:
         """All that cells are selected for: the variants and random search."""
-        return [*self.variants, "random"]
+        return [*self.variants, RANDOM]
 
 
 def load(scale: str) -> Plan:
     """The plan of a scale.
 
     Raises:
-        InputError: the stage `settings` has not run.
+        InputError: the stage `settings` has not run, or its file is damaged.
     """
-    path = PATH.format(scale=scale)
-    value = formats.read_json(path)
-    if not isinstance(value, dict):
-        raise InputError(f"{path}: not a plan; run the stage `settings` again")
-    return params.build(Plan, value, "", file=path)
+    return params.read_settings(Plan, scale, "report")

@@ -31,3 +31,15 @@ def select(folders: Mapping[int, str]) -> dict:
             raise InputError(f"{folders[seed]}/score.json: no score of a candidate; run its stage again")
     best = max(found, key=lambda seed: found[seed]["accuracy"])
     return {"seed": best, "scores": {str(seed): value["accuracy"] for seed, value in found.items()}, "by": found[best]["by"]}
+
+
+def selected(path: str) -> int:
+    """The seed of a written selection.
+
+    Raises:
+        InputError: the file is missing or is no selection.
+    """
+    value = formats.read_json(path)
+    if not isinstance(value, dict) or type(value.get("seed")) is not int:
+        raise InputError(f"{path}: no selection; run the stage `select_genotype` again")
+    return value["seed"]

@@ -5,7 +5,7 @@ it does not say at any scale. The search takes ``method``, then its own block, t
 in the file for reports alone, ``machine`` is in none.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Annotated, Any, NamedTuple
 
 from pydantic import Field, field_validator
@@ -21,6 +21,7 @@ from eoinas.metrics.complexity import Sizes
 from eoinas.models import ops
 from eoinas.models.segmentation import SegNetworkParams
 from eoinas.params import BASE, NAME, Layer, Section
+from eoinas.plan import RANDOM
 from eoinas.selection import SelectStage
 from eoinas.spaces import registry
 from eoinas.train.candidates import DeriveParams, DeriveStage, RandomStage
@@ -37,7 +38,7 @@ BLOCKS = (
     *("repeats", "datasets", "split", "search", "derive", "retrain", "standalone", "imagenet_data", "imagenet"),
     *("cityscapes_data", "seg_search", "seg_network", "seg_pretrain", "seg_train"),
 )
-RANDOM = "random"  # what random search is called where variants are
+IMAGENET = "imagenet"  # what its entries are filed under
 
 
 class Shown(Section):
@@ -103,6 +104,8 @@ def top(values: Mapping[str, Any]) -> Top:
     names = (("scale", scales(values)), ("search_on", found.datasets), ("main_variant", found.variants))
     for key, known in (*names, ("plain_variant", found.variants)):
         _one_of(key, getattr(found, key), known)
+    if IMAGENET in found.datasets:
+        raise InputError(f"{params.FILE}: datasets.{IMAGENET}: that name is taken; choose another")
     if RANDOM in found.variants:
         raise InputError(f"{params.FILE}: variants.{RANDOM}: that name is random search's; choose another")
     if found.variants[found.plain_variant].get("slimming") is not False:
@@ -117,7 +120,7 @@ def top(values: Mapping[str, Any]) -> Top:
     return found
 
 
-def _one_of(key: str, value: str, known: object) -> None:
+def _one_of(key: str, value: str, known: Collection[str]) -> None:
     if value not in known:
         raise InputError(f"{params.FILE}: {key} '{value}' is unknown; one of {', '.join(known)}")
 
@@ -226,8 +229,8 @@ def _searches(r: Resolver) -> Files:
         yield f"derive/{variant}", DeriveStage(searches=r.searches, split=split, search=search, derive=derive)
     main = r.search(SearchCifarParams, "search", r.top.main_variant)
     seeds = [seed for _, seed in r.searches]
-    space = {"space": main.space, "operations": main.operations}
-    yield f"derive/{RANDOM}", RandomStage(seeds=seeds, **space, split=split, derive=derive)
+    random = RandomStage(seeds=seeds, space=main.space, operations=main.operations, split=split, derive=derive)
+    yield f"derive/{RANDOM}", random
     yield "select", SelectStage(seeds=seeds)
 
 
@@ -240,8 +243,9 @@ def _trainings(r: Resolver) -> Files:
         for item in map(str, r.top.search_seeds):
             seeds = [seed for group, seed in r.searches if group == item]
             served = _served_by(r, candidate) is not None
-            what = {"runs": list(range(r.repeats.per_seed)), "cutout": r.repeats.per_seed_cutout, "selected_is_served": served}
-            yield f"retrain_seeds/{candidate}/{item}", RetrainSeedsStage(seeds=seeds, retrain=retrain, **what)
+            runs, cutout = list(range(r.repeats.per_seed)), r.repeats.per_seed_cutout
+            stage = RetrainSeedsStage(seeds=seeds, runs=runs, cutout=cutout, selected_is_served=served, retrain=retrain)
+            yield f"retrain_seeds/{candidate}/{item}", stage
     yield "standalone", r.section(StandaloneParams, "standalone")
     yield (
         "entries",
@@ -271,13 +275,13 @@ def _transfer(r: Resolver) -> Files:
 
 
 def _segmentation(r: Resolver) -> Files:
-    given = params.merged(r.layers("seg_search")).get("variant")
-    _one_of("seg_search.variant", str(given), r.top.variants)
+    given = str(params.merged(r.layers("seg_search")).get("variant"))
+    _one_of("seg_search.variant", given, r.top.variants)
     search = r.search(SegSearchParams, "seg_search", given)
     registry.space(search.space, search.operations)
     yield "seg_search", search
-    space = {"space": search.space, "operations": search.operations}
-    yield "seg_entries", SegEntriesStage(entries=r.top.cityscapes_entries, edge_rank=r.derive.edge_rank, **space)
+    entries, rank = r.top.cityscapes_entries, r.derive.edge_rank
+    yield "seg_entries", SegEntriesStage(entries=entries, edge_rank=rank, space=search.space, operations=search.operations)
     network = r.section(SegNetworkParams, "seg_network")
     yield "seg_pretrain", PretrainStage(network=network, recipe=r.section(RecipeParams, "seg_pretrain"))
     yield "seg_train", SegTrainStage(network=network, train=r.section(SegTrainParams, "seg_train"))
@@ -301,10 +305,10 @@ def _plan(r: Resolver) -> plan.Plan:
         if not isinstance(title := given.get("title"), str):
             raise InputError(f"{params.FILE}: datasets.{name}.title: must be the name of the data set in tables and figures")
         titles[name] = plan.DataSet(title=title)
-    entries: dict[str, dict[str, plan.Entry]] = {name: {} for name in titles}
+    entries: dict[str, dict[str, plan.Entry]] = {}
     for key, entry in r.top.entries.items():
         data, _, name = key.partition("-")
-        entries[data][name] = plan.Entry(**entry.model_dump())
+        entries.setdefault(data, {})[name] = plan.Entry(**entry.model_dump())
     served = {candidate: _served_by(r, candidate) for candidate in (*variants, RANDOM)}
     repeats = r.repeats
     return plan.Plan(

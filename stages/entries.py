@@ -14,7 +14,7 @@ def main(scale: str) -> None:
             formats.write_json(folder / f"{name}.json", {**resolved, "data": digest})
         for name, entry in settings.imagenet.items():
             resolved = entries.resolve(f"imagenet_entries.{name}", entry, searched)
-            formats.write_json(folder / "imagenet" / f"{name}.json", resolved)
+            formats.write_json(folder / f"imagenet-{name}.json", resolved)
 
 
 if __name__ == "__main__":

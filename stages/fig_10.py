@@ -1,14 +1,11 @@
 """Fig. 10: the cells found on street scenes. Usage: python -m stages.fig_10 SCALE"""
 
-from eoinas import command, genotype
-from eoinas.report import cells
-from eoinas.report import scale as scales
+from eoinas import command
+from eoinas.report.fig_10 import fig_10
 
 
 def main(scale: str) -> None:
-    found = genotype.load(f"results/{scale}/seg_genotype.json")
-    suffix = "" if scales.is_paper(scale) else f" - {scale} scale, not a paper result"
-    cells.draw(found, f"reports/{scale}/fig_10.png", f"EoiNAS on street scenes (Fig. 10){suffix}")
+    fig_10(scale, f"reports/{scale}/fig_10.png")
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from eoinas.train import imagenet
 def main(scale: str, entry: str) -> None:
     name, source = f"{scale}/imagenet/{entry}", f"data/prepared/{scale}/imagenet"
     settings, machine = params.read_settings(imagenet.ImagenetParams, scale, "imagenet"), params.machine(scale, "imagenet")
-    cell, _ = entries.load(f"results/{scale}/entries/imagenet/{entry}.json")
+    cell, _ = entries.load(f"results/{scale}/entries/imagenet-{entry}.json")
     group = ranks.join()
     # Where the images lie is no dependency: the manifest is.
     data = imagenet_data.load(source, params.read_settings(imagenet_data.ImagenetDataParams, scale, "imagenet_data"))
@@ -22,7 +22,7 @@ def main(scale: str, entry: str) -> None:
     with ranks.SharedCheckpoint(group, name.replace("/", "-"), key, machine.checkpoint_minutes) as states:
         network = imagenet.build(cell, settings, len(data.classes), entry).to(device)
         weight = settings.auxiliary_weight
-        log = imagenet.train(network, settings, data, group, entry, name, states, weight, workers=machine.workers)
+        log = imagenet.train(network, settings, data, group, name, states, weight, stream=entry, workers=machine.workers)
         if group.rank == 0:
             with files.replacing_folder(f"results/{name}") as folder:
                 weights.save(network, folder / "weights.safetensors")

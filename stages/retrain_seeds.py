@@ -6,7 +6,7 @@ The selected seed's cell is left out where it is trained as an entry.
 from functools import partial
 from pathlib import Path
 
-from eoinas import checkpoint, command, devices, formats, genotype, params
+from eoinas import checkpoint, command, devices, genotype, params, selection
 from eoinas.data import imageset
 from eoinas.data.images import standard_split
 from eoinas.train import classify
@@ -15,7 +15,7 @@ from eoinas.train import classify
 def main(scale: str, data: str, variant: str, item: str) -> None:
     name = f"retrain_seeds/{variant}/{item}"
     settings = params.read_settings(classify.RetrainSeedsStage, scale, name)
-    selected = formats.read_json(f"results/{scale}/selection/{variant}.json")["seed"]
+    selected = selection.selected(f"results/{scale}/selection/{variant}.json")
     seeds = [seed for seed in settings.seeds if not (settings.selected_is_served and seed == selected)]
     cells = {seed: genotype.load(f"results/{scale}/derive/{variant}/{seed}/genotype.json") for seed in seeds}
     device, source = devices.device(settings.retrain.cpu_threads), f"data/prepared/{scale}/images/{data}"

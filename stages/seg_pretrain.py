@@ -26,7 +26,7 @@ def main(scale: str, entry: str) -> None:
     with ranks.SharedCheckpoint(group, name.replace("/", "-"), key, machine.checkpoint_minutes) as states:
         torch.manual_seed(seeds.seed_of(recipe.seed, stream, "init"))
         network = PooledClassifier(cell, settings.network, len(data.classes)).to(device)
-        log = imagenet.train(network, recipe, data, group, stream, name, states, workers=machine.workers)
+        log = imagenet.train(network, recipe, data, group, name, states, stream=stream, workers=machine.workers)
         if group.rank == 0:
             with files.replacing_folder(f"results/{name}") as folder:
                 weights.save(network, folder / "weights.safetensors")

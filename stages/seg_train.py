@@ -18,8 +18,9 @@ def main(scale: str, entry: str, init: str) -> None:
     what = [settings.dumped(), genotype.plain(cell), stream, str(device)]
     key = checkpoint.fingerprint("seg_train", what, [source, *([backbone] if backbone else [])])
     with ranks.SharedCheckpoint(group, name.replace("/", "-"), key, machine.checkpoint_minutes) as states:
+        size, how = settings.network, settings.train
         network, log = segment.train(
-            cell, scenes, settings.network, settings.train, backbone, device, group, stream, name, states, workers=machine.workers
+            cell, scenes, size, how, backbone, device, group, name, states, stream=stream, workers=machine.workers
         )
         if group.rank == 0:
             with files.replacing_folder(f"results/{name}") as folder:

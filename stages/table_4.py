@@ -7,7 +7,7 @@ from eoinas.train import search_seg
 
 
 def main(scale: str) -> None:
-    settings = params.load(search_seg.SegSearchParams, scale, "seg_search")
+    settings = params.read_settings(search_seg.SegSearchParams, scale, "seg_search")
     network = search_seg.build(settings)
     layers = [Layer(*stage) for stage in structure.stages_of(network, settings.crops.crop)]
     table = table_4(scale, layers, settings.crops.crop)

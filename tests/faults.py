@@ -37,7 +37,9 @@ from eoinas import files, formats
 
 ROOT = Path(__file__).resolve().parents[1]
 KINDS = ("kill", "rename", "truncate", "flip", "dvc", "full")
-TRAINING = {"search", "random_cells", "retrain", "imagenet", "seg_search", "seg_pretrain", "seg_train", "standalone"}
+TRAINING = {
+    *("search", "random_cells", "retrain", "retrain_seeds", "standalone", "imagenet", "seg_search", "seg_pretrain", "seg_train")
+}
 MINUTES = 0.003
 SAVES = 20  # one of so many first checkpoints is the one whose renames a crash falls between
 SMALL = 20_000  # bytes that a file may have on the full disk: less than any checkpoint
@@ -56,9 +58,7 @@ def copy_project(folder: Path) -> None:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, folder / name)
     values = yaml.safe_load((folder / "params.yaml").read_text())
-    _set(values["demo"], "checkpoint_minutes", MINUTES)
-    values["retrain_runs"] = ["0-1"]
-    values["search_seeds"] = ["0-1"]
+    values["machine"]["demo"]["checkpoint_minutes"] = MINUTES
     (folder / "params.yaml").write_text(yaml.safe_dump(values, sort_keys=False))
     (folder / "dvc.lock").unlink(missing_ok=True)
     # The crash between the two renames: the process kills itself there after so many checkpoints, if it is told a number.
@@ -67,14 +67,6 @@ def copy_project(folder: Path) -> None:
     between = "            self._newest.replace(self._older)\n"
     assert between in text
     path.write_text(text.replace(between, between + CRASH))
-
-
-def _set(block: dict, name: str, value: object) -> None:
-    for key, inner in block.items():
-        if isinstance(inner, dict):
-            _set(inner, name, value)
-        elif key == name:
-            block[key] = value
 
 
 def outputs(folder: Path, outs: list[str]) -> dict[str, str]:

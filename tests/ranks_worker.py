@@ -26,10 +26,7 @@ SETTINGS = fit.FitParams(
     precision="fp32",
     channels_last=False,
     compile=False,
-    sync_bn=True,
-    workers=0,
     cpu_threads=1,
-    checkpoint_minutes=60.0,
 )
 CELL = json.loads(Path(__file__).with_name("oracle.json").read_text())["cells"]["eoinas_cifar"]["genotype"]
 
@@ -74,23 +71,24 @@ class Stopping(FileBatches):
 def main(out: str, count: str, sync_bn: str, stop_at: str) -> None:
     group = ranks.join()
     device = devices.device(1)
-    folder, settings = Path(out), SETTINGS.model_copy(update={"sync_bn": sync_bn == "true"})
+    folder, settings = Path(out), SETTINGS
     folder.mkdir(parents=True, exist_ok=True)
     dataset, network = Noise(int(count)), build()
     batches = Stopping(dataset, settings.batch_size, 0, "test", 0, device, group)
     if group.rank == group.world - 1 and stop_at != "never":
         batches.stop_at = (2, int(stop_at))
 
-    def evaluate(trained: torch.nn.Module, epoch: int, poll: Callable[[], None]) -> dict[str, float | int]:
-        trained.eval()
+    def evaluate(epoch: int, poll: Callable[[], None]) -> dict[str, float | int]:
+        network.eval()
         poll()
         with torch.no_grad():
-            right = sum((trained(x)[0].argmax(1) == y).sum() for x, y in in_order(dataset, 3, 0, device, group))
+            right = sum((network(x)[0].argmax(1) == y).sum() for x, y in in_order(dataset, 3, 0, device, group))
         return {"right": int(group.sum(torch.as_tensor(right))), "epochs": epoch}
 
-    with ranks.SharedCheckpoint(group, "ranks", "a" * 64, settings.checkpoint_minutes) as states:
-        iterations = 2 * batches.steps
-        log = fit.fit(network, batches, loss, lambda *_: 0.02, iterations, settings, group, "ranks", states, evaluate)
+    with ranks.SharedCheckpoint(group, "ranks", "a" * 64, 60.0) as states:
+        iterations, sync = 2 * batches.steps, sync_bn == "true"
+        task = fit.Task(network, batches, loss, lambda *_: 0.02, iterations, evaluate=evaluate, sync_bn=sync)
+        log = fit.fit(task, settings, "ranks", states, group)
     rows = [batches.rows(epoch, step) for epoch in (1, 2) for step in range(batches.steps)]
     (folder / f"rows-{group.rank}.json").write_text(json.dumps(rows))
     if group.rank == 0:

@@ -1,4 +1,4 @@
-"""A small results tree in the form the training stages write it, with known numbers and plausible curves."""
+"""A small results tree in the form the stages write it, with known numbers and plausible curves."""
 
 import csv
 import io
@@ -7,11 +7,40 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import yaml
 
-from eoinas import genotype
+from eoinas import plan as plans
 from eoinas.data.cityscapes_labels import CLASSES
 
+OPERATIONS = {
+    "skip_connect": {"label": "skip connect", "colour": "#2ca25f", "weights": False},
+    "none": {"label": "none", "colour": "#636363", "weights": False},
+    "sep_conv_3x3": {"label": "sep conv 3×3", "colour": "#74a9cf", "weights": True},
+    "dil_conv_3x3": {"label": "dil conv 3×3", "colour": "#fdae6b", "weights": True},
+    "sep_conv_5x5": {"label": "sep conv 5×5", "colour": "#045a8d", "weights": True},
+    "dil_conv_5x5": {"label": "dil conv 5×5", "colour": "#d94801", "weights": True},
+    "avg_pool_3x3": {"label": "avg pool 3×3", "colour": "#c994c7", "weights": False},
+    "max_pool_3x3": {"label": "max pool 3×3", "colour": "#980043", "weights": False},
+}
+EDGES = [[i, j] for j in range(2, 6) for i in range(j)]
+SPACE = {"cells": ["normal", "reduce"], "edges": EDGES, "operations": OPERATIONS}
+# Another search space: one cell, one input, every edge kept.
+SMALL_OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
+SMALL_SPACE = {
+    "cells": ["cell"],
+    "edges": [[i, j] for j in range(1, 4) for i in range(j)],
+    "operations": {
+        name: {"label": name.replace("_", " "), "colour": f"#{40 * index:02x}60{200 - 40 * index:02x}", "weights": "conv" in name}
+        for index, name in enumerate(SMALL_OPERATIONS)
+    },
+}
+VARIANTS = {
+    "baseline": {"label": "EoiNAS without SSS and OII", "slimming": False, "indicator": "beta"},
+    "sss": {"label": "EoiNAS without OII", "slimming": True, "indicator": "beta"},
+    "eoinas": {"label": "EoiNAS", "slimming": True, "indicator": "oii"},
+}
+RESET = {"reset": {"label": "EoiNAS, tally reset", "slimming": True, "indicator": "oii"}}
+DATASETS = {"cifar10": {"title": "CIFAR-10"}, "cifar100": {"title": "CIFAR-100"}}
+GIVEN = "data/genotypes/eoinas_cifar.json"
 ENTRIES = {
     "cifar10": {
         "eoinas_cutout": {"genotype": "eoinas", "cutout": 16},
@@ -19,19 +48,19 @@ ENTRIES = {
         "baseline_cutout": {"genotype": "baseline", "cutout": 16},
         "sss_cutout": {"genotype": "sss", "cutout": 16},
         "random_cutout": {"genotype": "random", "cutout": 16},
-        "published_cutout": {"genotype": "data/genotypes/eoinas_cifar.json", "cutout": 16},
+        "published_cutout": {"genotype": GIVEN, "cutout": 16},
     },
     "cifar100": {
         "eoinas_cutout": {"genotype": "eoinas", "cutout": 16},
         "eoinas": {"genotype": "eoinas", "cutout": 0},
     },
 }
-SCORES = {"eoinas": 0.9, "sss": 0.88, "baseline": 0.85, "random": 0.8}
-CELL = [["skip_connect", 0], ["sep_conv_3x3", 1]] * 3 + [["dil_conv_5x5", 2], ["sep_conv_3x3", 4]]
-GENOTYPE = {"normal": CELL, "normal_concat": [2, 3, 4, 5], "reduce": CELL, "reduce_concat": [2, 3, 4, 5]}
-
-
-TRANSFER = {"imagenet": {"eoinas": {"genotype": "eoinas"}}, "cityscapes": {"eoinas": {"genotype": "cityscapes"}}}
+TRANSFER = {
+    "imagenet": {"eoinas": {"genotype": "eoinas", "cutout": 0}},
+    "cityscapes": {"eoinas": {"genotype": "cityscapes", "cutout": 0}},
+}
+SCORES = (0.9, 0.88, 0.85, 0.8)  # of the first seed of the candidates in turn; 0.01 less a seed
+PAIRS = [["skip_connect", 0], ["sep_conv_3x3", 1]] * 3 + [["dil_conv_5x5", 2], ["sep_conv_3x3", 4]]
 
 
 def write_json(path: Path, value: object) -> None:
@@ -39,91 +68,159 @@ def write_json(path: Path, value: object) -> None:
     path.write_text(json.dumps(value), encoding="utf-8")
 
 
+def change(path: Path, **fields: object) -> None:
+    """Set fields of a JSON file."""
+    write_json(path, json.loads(path.read_text(encoding="utf-8")) | fields)
+
+
 def wrong(position: int, run: int, images: int) -> int:
     """Wrong test images of the entry at ``position`` in run ``run``: 5 %, 6 %, ... and one more image a run."""
     return images * (5 + position) // 100 + run
 
 
+def wrong_of_search(position: int, index: int, run: int, images: int) -> int:
+    """Of the candidate at ``position``, its seed at ``index``: 10 %, 12 %, ..., half a percent a seed, one image a run."""
+    return images * (10 + 2 * position) // 100 + images * index // 200 + run
+
+
+def genotype(position: int, index: int, space: dict = SPACE) -> dict:
+    """A cell that no other candidate or seed has; its first cell has sep_conv_3x3 on edge (1, 2)."""
+    if space is not SPACE:
+        names = list(space["operations"])
+        return {"cell": [[names[(position + index * k) % len(names)], source] for k, (source, _) in enumerate(space["edges"])]}
+    names = [name for name in OPERATIONS if name != "none"]
+    last = [*PAIRS[:-1], [names[position % len(names)], index % 5]]
+    return {"normal": PAIRS, "normal_concat": [2, 3, 4, 5], "reduce": last, "reduce_concat": [2, 3, 4, 5]}
+
+
+def plan(
+    entries: dict = ENTRIES,
+    variants: dict = VARIANTS,
+    datasets: dict = DATASETS,
+    seeds: tuple[int, ...] = (0, 1),
+    runs: tuple[int, ...] = (0, 1, 2),
+    each: int = 2,
+    space: dict = SPACE,
+) -> dict:
+    """The plan as JSON has it; the selected seed's cell of a variant is served by its entry with cutout, where there is one."""
+    every = {**TRANSFER, **{data: {} for data in datasets}, **entries}
+    names = {entry["genotype"]: name for name, entry in every["cifar10"].items() if entry["cutout"] == 16}
+    served_by = {candidate: names.get(candidate) for candidate in [*variants, "random"]}
+    value = {
+        "lambda": 0.5,
+        "space": space,
+        "searched_on": "cifar10",
+        "datasets": datasets,
+        "variants": variants,
+        "main": "eoinas",
+        "plain": "baseline",
+        "seg_variant": "eoinas",
+        "searches": [[str(seed), seed] for seed in seeds],
+        "runs": [[f"{runs[0]}-{runs[-1]}", run] for run in runs],
+        "per_seed": {"runs": min(each, len(runs)), "cutout": 16, "served_by": served_by},
+        "standalone_operations": list(space["operations"]),
+        "standalone_runs": [0, 1],
+        "entries": {data: every[data] for data in datasets},
+        "imagenet": every["imagenet"],
+        "cityscapes": every["cityscapes"],
+    }
+    plans.Plan.model_validate_json(json.dumps(value))
+    return value
+
+
 def build(
     root: Path,
     scale: str = "demo",
-    entries: dict = ENTRIES,
-    seeds: tuple[int, ...] = (0, 1),
-    runs: tuple[int, ...] = (0, 1, 2),
     epochs: int = 8,
     warm_up: int = 1,
     prunes: tuple[int, ...] = (2, 3, 4, 5, 6, 7, 8),
     source: str = "digits",
     images: int = 1000,
-) -> None:
-    """Write params.yaml and results/SCALE under ``root``."""
-    every = {"cifar10": {}, "cifar100": {}, **TRANSFER, **entries}
-    group = f"{runs[0]}-{runs[-1]}"
-    values = {
-        "lambda": 0.5,
-        "scale": scale,
-        "search_seeds": list(seeds),
-        "retrain_runs": [group],
-        "standalone_operations": ["0-7"],
-        "method": {},
-        "entries": every,
-    }
-    (root / "params.yaml").write_text(yaml.safe_dump({**values, "demo": {}, "study": {}, "paper": {}}, sort_keys=False))
-    results = root / "results" / scale
-    for position, variant in enumerate(SCORES):
-        scores = {str(seed): SCORES[variant] - 0.01 * index for index, seed in enumerate(seeds)}
-        write_json(results / f"selection/{variant}.json", {"seed": seeds[0], "scores": scores, "by": "supernet"})
-        write_json(results / f"genotypes/{variant}.json", GENOTYPE)
-        for seed in seeds if variant != "random" else ():
-            write_json(results / f"timing/search/{variant}/{seed}/{seed}.json", {"days": 0.0, "device": "Test CPU"})
-            folder = results / f"search/{variant}/{seed}/{seed}"
+    **planned: object,
+) -> dict:
+    """Write results/SCALE under ``root``, plan and all; ``planned`` are arguments of ``plan``, which is returned."""
+    value = plan(**planned)
+    results, space = root / "results" / scale, value["space"]
+    prunes = prunes[: len(space["operations"]) - 1]
+    write_json(results / "settings/report.json", value)
+    for position, candidate in enumerate([*value["variants"], "random"]):
+        _candidate(results, value, candidate, position)
+        if candidate == "random":
+            continue
+        for item, seed in value["searches"]:
+            write_json(results / f"timing/search/{candidate}/{item}/{seed}.json", {"days": 0.0, "device": "Test CPU"})
+            folder = results / f"search/{candidate}/{item}/{seed}"
             folder.mkdir(parents=True)
-            _history(folder / "history.csv", epochs, warm_up, 1 - 0.2 * position, seed)
-            _trace(folder / "trace.npz", epochs, warm_up, () if variant == "baseline" else prunes, seed)
+            _history(folder / "history.csv", epochs, warm_up, 0.4 + 0.2 * position, seed)
+            slims = value["variants"][candidate]["slimming"]
+            _trace(folder / "trace.npz", space, epochs, warm_up, prunes if slims else (), seed)
     complexity = {}
-    for data, networks in entries.items():
-        classes = 10 if data == "cifar10" or source == "digits" else 100
+    for data, networks in value["entries"].items():
+        classes = 10 if data != "cifar100" or source == "digits" else 100
         about = {"source": source, "image_size": 16 if source == "digits" else 32, "classes": classes}
-        for position, name in enumerate(networks):
-            complexity.setdefault(data, {})[name] = {
-                "params": 12_345 + position,
-                "params_with_auxiliary": 20_000,
-                "multiply_adds": 1_234_567,
-            }
-            for run in runs:
-                count = wrong(position, run, images)
-                best = {"best_wrong": count - 1, "best_epoch": 1}
-                result = {"epochs": 2, "images": images, "wrong": count, **best, "data": about}
-                write_json(results / f"retrain/{data}/{name}/{group}/{run}/result.json", result)
+        for position, (name, entry) in enumerate(networks.items()):
+            sizes = {"params": 12_345 + position, "params_with_auxiliary": 20_000, "multiply_adds": 1_234_567}
+            complexity.setdefault(data, {})[name] = sizes
+            write_json(results / f"entries/{data}-{name}.json", {**entry, "cell": genotype(6, position, space)})
+            for item, run in value["runs"]:
+                _result(results / f"retrain/{data}-{name}/{item}/{run}/result.json", images, wrong(position, run, images), about)
+    about = {"source": source, "image_size": 16 if source == "digits" else 32, "classes": 10}
+    for position, candidate in enumerate([*value["variants"], "random"]):
+        for index, (item, seed) in enumerate(value["searches"]):
+            if index == 0 and value["per_seed"]["served_by"][candidate]:
+                continue  # the selected one
+            for run in range(value["per_seed"]["runs"]):
+                count = wrong_of_search(position, index, run, images)
+                _result(results / f"retrain_seeds/{candidate}/{item}/{seed}/{run}/result.json", images, count, about)
     complexity["imagenet"] = {
         name: {"params": 5_040_000, "params_with_auxiliary": 6_000_000, "multiply_adds": 561_000_000}
-        for name in every["imagenet"]
+        for name in value["imagenet"]
     }
     write_json(results / "complexity.json", complexity)
     about = {"source": source if source == "digits" else "folder", "image_size": 224, "classes": 1000}
-    for name in every["imagenet"]:
+    for position, (name, entry) in enumerate(value["imagenet"].items()):
         counts = {"wrong_top1": 12_800, "wrong_top5": 4_150, "best_wrong_top1": 12_000, "best_epoch": 1}
         write_json(results / f"imagenet/{name}/result.json", {"epochs": 2, "images": 50_000, **counts, "data": about})
-    _standalone(results, source)
-    _street_scenes(results, list(every["cityscapes"]), epochs, warm_up, prunes)
+        write_json(results / f"entries/imagenet-{name}.json", {**entry, "cell": genotype(6, position, space)})
+    _standalone(results, source, list(space["operations"]))
+    _street_scenes(results, space, list(value["cityscapes"]), epochs, warm_up, prunes)
+    return value
 
 
-def _standalone(results: Path, source: str) -> None:
+def _candidate(results: Path, value: dict, candidate: str, position: int) -> None:
+    """Scores and cells of a variant's searches, or of the random ones; the first seed is selected."""
+    scores = {}
+    for index, (_, seed) in enumerate(value["searches"]):
+        scores[str(seed)] = SCORES[position % len(SCORES)] - 0.01 * index
+        cell = genotype(position, index, value["space"])
+        write_json(results / f"derive/{candidate}/{seed}/genotype.json", cell)
+        if index == 0:
+            write_json(results / f"genotypes/{candidate}.json", cell)
+    selected = value["searches"][0][1]
+    write_json(results / f"selection/{candidate}.json", {"seed": selected, "scores": scores, "by": "supernet"})
+
+
+def _result(path: Path, images: int, count: int, about: dict) -> None:
+    best = {"best_wrong": count - 1, "best_epoch": 1}
+    write_json(path, {"epochs": 2, "images": images, "wrong": count, **best, "data": about})
+
+
+def _standalone(results: Path, source: str, operations: list[str]) -> None:
     """Two runs an operation on edge (1, 2); the operation at index i has 10 + i and 12 + i wrong of 100."""
-    for index, operation in enumerate(genotype.OPERATIONS):
+    for index, operation in enumerate(operations):
         runs = [{"run": run, "wrong": 10 + index + 2 * run, "images": 100} for run in (0, 1)]
         about = {"source": source, "image_size": 16, "classes": 10}
         result = {"operation": operation, "edge": [1, 2], "epochs": 2, "runs": runs, "data": about}
-        write_json(results / f"standalone/0-7/{operation}/result.json", result)
+        write_json(results / f"standalone/{operation}/result.json", result)
 
 
-def _street_scenes(results: Path, entries: list[str], epochs: int, warm_up: int, prunes: tuple[int, ...]) -> None:
+def _street_scenes(results: Path, space: dict, entries: list[str], epochs: int, warm_up: int, prunes: tuple[int, ...]) -> None:
     """Half of every class is right; from scratch a quarter, and no train occurs."""
-    write_json(results / "seg_genotype.json", GENOTYPE)
+    write_json(results / "seg_genotype.json", genotype(5, 0, space))
     write_json(results / "timing/seg_search.json", {"days": 0.25, "device": "Test CPU"})
     (results / "seg_search").mkdir(parents=True)
     _history(results / "seg_search/history.csv", epochs, warm_up, 0.5, 5)
-    _trace(results / "seg_search/trace.npz", epochs, warm_up, prunes, 5)
+    _trace(results / "seg_search/trace.npz", space, epochs, warm_up, prunes, 5)
     about = {"source": "drawn", "counts": {"train": 8, "val": 6}, "listing_sha256": "0"}
     for entry in entries:
         for init, value in (("scratch", 0.25), ("pretrained", 0.5)):
@@ -144,11 +241,11 @@ def _history(path: Path, epochs: int, warm_up: int, speed: float, seed: int) -> 
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def _trace(path: Path, epochs: int, warm_up: int, prunes: tuple[int, ...], seed: int) -> None:
+def _trace(path: Path, space: dict, epochs: int, warm_up: int, prunes: tuple[int, ...], seed: int) -> None:
     """Random walks of the indicator; at every prune the lowest live op of each edge dies and the rest grow to the same sum."""
     rng = np.random.default_rng(seed)
     steps = np.arange(warm_up + 1, epochs + 1)
-    cells, edges, ops = len(genotype.CELLS), len(genotype.EDGES), len(genotype.OPERATIONS)
+    cells, edges, ops = (len(space[axis]) for axis in ("cells", "edges", "operations"))
     drift = rng.normal(0, 2 / epochs, (cells, edges, ops))
     logits = np.zeros((cells, edges, ops))
     alive = np.ones((cells, edges, ops), bool)
@@ -181,7 +278,7 @@ def _trace(path: Path, epochs: int, warm_up: int, prunes: tuple[int, ...], seed:
 
 
 def builder(folder: Path, monkeypatch) -> Callable[..., Path]:
-    """Works in ``folder`` and returns what builds the tree there; its arguments are those of ``build``."""
+    """Works in ``folder`` and returns what builds the tree there; its arguments are those of ``build`` and ``plan``."""
     monkeypatch.chdir(folder)
 
     def build_there(*args, **kwargs) -> Path:
@@ -196,7 +293,12 @@ def records(text: str) -> list[dict]:
     return list(csv.DictReader(io.StringIO(text)))
 
 
-def body(markdown: str) -> list[list[str]]:
-    """Cells of the rows of the first table, without its two header lines."""
-    lines = [line for line in markdown.splitlines() if line.startswith("| ")]
-    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines[2:]]
+def body(markdown: str, number: int = 0) -> list[list[str]]:
+    """Cells of the rows of one table, counted from 0, without its two header lines."""
+    tables: list[list[str]] = [[]]
+    for line in markdown.splitlines():
+        if line.startswith("| "):
+            tables[-1].append(line)
+        elif tables[-1]:
+            tables.append([])
+    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in tables[number][2:]]

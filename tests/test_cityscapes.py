@@ -1,3 +1,4 @@
+import os
 import shutil
 from pathlib import Path
 
@@ -237,6 +238,35 @@ def test_a_file_that_was_cut_off_is_named_without_decoding(raw, half) -> None:
     assert complaint(raw, decode_all=False) == f"{path}: cut off, its end is missing; copy or download it again"
 
 
+PAST_THE_END = {"padded": bytes(512), "marked": b"made by a camera", "end again": b"\0\0\0\0IEND\xaeB`\x82" + bytes(4)}
+
+
+@pytest.mark.parametrize("half", ["leftImg8bit", "gtFine"])
+@pytest.mark.parametrize("rest", PAST_THE_END)
+def test_bytes_after_the_end_of_a_png_do_no_harm(raw, half, rest) -> None:
+    path = first(raw, half)
+    path.write_bytes(path.read_bytes() + PAST_THE_END[rest])
+    for decode_all in (False, True):
+        prepare(raw, decode_all=decode_all)
+
+
+@pytest.mark.parametrize("keep", [60, 200, -13, -5])
+def test_a_png_that_was_cut_off_and_filled_up_is_not_whole(raw, keep) -> None:
+    """Also where the text IEND stands in what it is filled up with."""
+    path = first(raw, "leftImg8bit")
+    path.write_bytes(path.read_bytes()[:keep] + bytes(300) + b"IEND")
+    message = complaint(raw, decode_all=False)
+    assert message.startswith(
+        (f"{path}: cut off, its end is missing; copy", f"{path}: damaged, no chunk of a PNG begins at byte ")
+    )
+
+
+def test_a_png_without_its_last_byte_is_cut_off(raw) -> None:
+    path = first(raw, "leftImg8bit")
+    path.write_bytes(path.read_bytes()[:-1])
+    assert complaint(raw, decode_all=False) == f"{path}: cut off, its end is missing; copy or download it again"
+
+
 def test_damage_in_the_middle_is_found_by_the_full_check(raw) -> None:
     path = first(raw, "leftImg8bit", "val")
     content = bytearray(path.read_bytes())
@@ -263,6 +293,99 @@ def test_one_name_in_two_cities_is_named(raw) -> None:
 def test_a_variable_that_is_not_set_is_named() -> None:
     with pytest.raises(InputError, match=r"cityscapes_data.raw: \$NOWHERE/x names an environment variable"):
         cityscapes_check.prepare(settings(source="folder", raw="$NOWHERE/x"), "out")
+
+
+# What is there, and whether it is enough.
+
+
+def void(raw: Path, split: str, but: int = 0) -> None:
+    """Make all labels of a split void, but those of the first ``but`` scenes."""
+    for path in sorted((raw / "gtFine" / split).rglob("*.png"))[but:]:
+        Image.fromarray(np.full((64, 128), 3, np.uint8)).save(path)
+
+
+@pytest.mark.parametrize("split", ["train", "val"])
+@pytest.mark.parametrize("decode_all", [False, True])
+def test_labels_without_any_class_are_refused(raw, split, decode_all) -> None:
+    void(raw, split)
+    message = complaint(raw, decode_all=decode_all)
+    assert message == (
+        f"{raw / 'gtFine' / split}: none of its 6 label images has a pixel of the 19 classes, all are void; put the true "
+        "labelIds images there"
+    )
+
+
+def test_a_sample_of_the_labels_is_looked_at_without_decoding_all(raw, monkeypatch, capsys) -> None:
+    monkeypatch.setattr(cityscapes_check, "SAMPLE", 3)
+    read = []
+    labels = cityscapes.labels
+    monkeypatch.setattr(cityscapes, "labels", lambda root, pair: (read.append(pair), labels(root, pair))[1])
+    for _ in range(2):
+        prepare(raw, decode_all=False)
+    assert len(read) == 12
+    assert read[:6] == read[6:], "the same sample again"
+    assert " in the 3 looked at; val: " in capsys.readouterr().out
+    void(raw, "val")
+    shutil.rmtree(raw.parent / "prepared")
+    message = complaint(raw, decode_all=False)
+    assert "none of 3 label images looked at, of 6, has" in message
+    assert message.endswith("or set cityscapes_data.decode_all to true to look at all of them")
+
+
+def test_what_there_is_is_told_in_a_line(raw, capsys) -> None:
+    void(raw, "train", but=4)
+    for path in (raw / "gtFine/val").rglob("*.png"):
+        Image.fromarray(np.repeat(np.array([[7, 23, 4, 26]], np.uint8), 4, 0)).resize((128, 64), 0).save(path)
+    for half in ("leftImg8bit", "gtFine"):
+        path = first(raw, half, "val")
+        Image.open(path).resize((64, 32), 0).save(path)
+    prepare(raw)
+    assert capsys.readouterr().out == (
+        "train: 6 scenes of 128x64 pixels, all 19 classes occur, 2 scenes without any; "
+        "val: 6 scenes of 64x32 to 128x64 pixels, 3 of 19 classes occur (road, sky, car)\n"
+    )
+
+
+def test_the_search_needs_four_training_scenes(raw) -> None:
+    for half in ("leftImg8bit", "gtFine"):
+        for path in sorted((raw / half / "train").rglob("*.png"))[4:]:
+            path.unlink()
+    prepare(raw)
+    shutil.rmtree(raw.parent / "prepared")
+    for half in ("leftImg8bit", "gtFine"):
+        first(raw, half).unlink()
+    assert complaint(raw) == f"{raw}/leftImg8bit/train: holds 3 scenes; the search needs at least 4, 2 in each half; add some"
+
+
+@pytest.mark.parametrize("half", ["leftImg8bit", "gtFine"])
+def test_what_systems_leave_behind_changes_nothing(raw, half) -> None:
+    before = {path.name: path.read_bytes() for path in prepare(raw).iterdir()}
+    path = first(raw, half)
+    for name in (f"._{path.name}", f"../__MACOSX/._{path.name}", f"@eaDir/{path.name}", f"../@eaDir/{path.name}", ".DS_Store"):
+        (path.parent / name).parent.mkdir(exist_ok=True)
+        (path.parent / name).write_bytes(b"x")
+    assert {path.name: path.read_bytes() for path in prepare(raw).iterdir()} == before
+
+
+@pytest.mark.parametrize("name", [b"m\xfcnchen/a", b"drawn/stra\xdfe"])
+def test_a_name_that_is_not_utf_8_is_named(raw, name) -> None:
+    for half, suffix in (("leftImg8bit", "_leftImg8bit.png"), ("gtFine", "_gtFine_labelIds.png")):
+        path = raw / half / "train" / (os.fsdecode(name) + suffix)
+        path.parent.mkdir(exist_ok=True)
+        shutil.copy(first(raw, half), path)
+    shown = name.decode("utf-8", "backslashreplace")
+    assert complaint(raw) == f"{raw}/leftImg8bit/train/{shown}_leftImg8bit.png: its name is not UTF-8; rename it"
+
+
+def test_pictures_that_are_not_taken_are_told(raw, capsys) -> None:
+    path = first(raw, "leftImg8bit")
+    for name in ("drawn_2.jpg", "../drawn_3_leftImg8bit.png", "more/drawn_4_leftImg8bit.png"):
+        (path.parent / name).parent.mkdir(exist_ok=True)
+        shutil.copy(path, path.parent / name)
+    prepare(raw)
+    folder, pattern = raw / "leftImg8bit/train", "<city>/<name>_leftImg8bit.png"
+    line = f"3 files of {folder} were not taken, for they are no {pattern}: .png 2, .jpg 1"
+    assert capsys.readouterr().out.splitlines()[0] == line
 
 
 # What training sees.

@@ -132,7 +132,7 @@ def test_normalisation_is_that_of_imagenet() -> None:
     assert crops.normalise(picture)[:, 0, 0].tolist() == pytest.approx(expected)
 
 
-@pytest.mark.parametrize("count", [2, 7, 12])
+@pytest.mark.parametrize("count", [4, 7, 12])
 def test_halves_are_disjoint_equal_and_seeded(count) -> None:
     pairs = [pair(f"{index:02d}") for index in range(count)]
     one, other = crops.halves(pairs, 0)
@@ -141,6 +141,12 @@ def test_halves_are_disjoint_equal_and_seeded(count) -> None:
     assert crops.halves(pairs, 0) == (one, other)
     if count == 12:
         assert crops.halves(pairs, 1) != (one, other)
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_a_half_has_at_least_two_scenes(count) -> None:
+    with pytest.raises(InputError, match=rf"at least 4 training scenes, 2 in each half, and there are {count}; add some"):
+        crops.halves([pair(f"{index:02d}") for index in range(count)], 0)
 
 
 def test_scales_must_be_ordered() -> None:

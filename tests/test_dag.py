@@ -5,21 +5,21 @@ Less would leave stale results behind, more would cost a search for a comma in a
 
 import ast
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
 import yaml
 
-from tests.closure import ROOT, closure
+from eoinas.code import ROOT, WITHOUT_EFFECT, closure, effective, scripts
 
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
 PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
 SCALES = ("demo", "study", "paper")
 EXPENSIVE = (
-    *("search", "search_ablation", "derive", "random_cells", "retrain_cifar10", "retrain_cifar100"),
-    *("imagenet", "seg_search", "seg_pretrain", "seg_train_scratch", "seg_train_pretrained", "standalone"),
+    *("search", "derive", "random_cells", "retrain", "retrain_seeds", "retrain_random", "standalone"),
+    *("imagenet", "seg_search", "seg_pretrain", "seg_train_scratch", "seg_train_pretrained"),
 )
 SCRIPTS = sorted(path for path in (ROOT / "stages").glob("*.py") if path.name != "__init__.py")
 NAS = sorted(path for path in (ROOT / "eoinas" / "nas").glob("*.py") if path.name != "__init__.py")
@@ -32,20 +32,6 @@ def command(name: str) -> tuple[str, list[str]]:
     words = STAGES[name]["cmd"].split()
     assert words[:2] == ["python", "-m"], f"{name}: cmd must be `python -m stages.X ...`"
     return words[2], words[3:]
-
-
-def code(name: str) -> list[str]:
-    """The .py deps of a stage."""
-    return [dep for dep in STAGES[name]["deps"] if dep.endswith(".py")]
-
-
-def difference(listed: Iterable[str], needed: set[str]) -> list[str]:
-    """What is wrong with a stage's code deps, a line each; empty if nothing is."""
-    listed = list(listed)
-    twice = {path for path in listed if listed.count(path) > 1}
-    lines = [f"missing: {path}" for path in sorted(needed - set(listed))]
-    lines += [f"not imported: {path}" for path in sorted(set(listed) - needed)]
-    return lines + [f"twice: {path}" for path in sorted(twice)]
 
 
 def imports(path: Path) -> Iterator[str]:
@@ -126,25 +112,51 @@ def test_closure_counts_an_init_that_holds_something(project: Callable[[str], se
     assert project("import eoinas.params\n") == DEEP | {"eoinas/__init__.py", "stages/example.py"}
 
 
-# dvc.yaml against it.
+# What has an effect.
 
 
-@pytest.mark.parametrize("name", STAGES)
-def test_code_deps_are_the_closure(name: str) -> None:
-    module, _ = command(name)
-    assert not difference(code(name), closure(module)), f"{name}: `python -m tests.closure {module}` prints the right list"
+@pytest.mark.parametrize("path", WITHOUT_EFFECT)
+def test_code_without_effect_imports_nothing_that_has_one(path: str) -> None:
+    module = path.removesuffix(".py").replace("/", ".")
+    assert closure(module) <= WITHOUT_EFFECT.keys()
+    assert len(WITHOUT_EFFECT[path]) > 20  # the reason
 
 
-@pytest.mark.parametrize("name", STAGES)
-def test_a_wrong_dep_is_noticed(name: str) -> None:
-    listed, needed = code(name), closure(command(name)[0])
-    for path in listed:
-        assert difference([other for other in listed if other != path], needed) == [f"missing: {path}"]
-    assert difference([*listed, "eoinas/absent.py"], needed) == ["not imported: eoinas/absent.py"]
-    assert difference([*listed, listed[0]], needed) == [f"twice: {listed[0]}"]
+def test_code_is_listed_with_hashes(project: Callable[[str], set[str]]) -> None:
+    project("from eoinas import params\nfrom eoinas.deep import one\n")
+    before = effective("example", project.root)
+    assert set(before) == DEEP - {"eoinas/params.py"} | {"stages/example.py"}  # params is without effect
+    (project.root / "eoinas/params.py").write_text("import yaml  # a comment\n")
+    assert effective("example", project.root) == before
+    (project.root / "eoinas/deep/two.py").write_text("from eoinas.deep import one  # a comment\n")
+    after = effective("example", project.root)
+    assert {path for path in before if before[path] != after[path]} == {"eoinas/deep/two.py"}
 
 
-@pytest.mark.parametrize("name", STAGES)
+def test_progress_costs_nothing_and_the_method_costs_searches() -> None:
+    listed = {script: set(effective(script)) for script in scripts()}
+    assert not [script for script in listed if "eoinas/progress.py" in listed[script]]
+    users = {script for script in listed if "eoinas/nas/markov.py" in listed[script]}
+    # settings and table_4 are quick, random_cells and derive score with the search's network.
+    assert users == {"search", "seg_search", "derive", "random_cells", "seg_entries", "settings", "table_4"}
+    assert not {"eoinas/nas/derive.py", "eoinas/models/supernet.py", "eoinas/spaces/darts.py"} & listed["retrain"]
+
+
+# dvc.yaml against the scripts.
+
+
+def test_the_code_stage_sees_all_code() -> None:
+    assert STAGES["code"]["deps"] == ["eoinas", "stages"]
+    assert STAGES["code"]["outs"] == ["results/code"]
+
+
+@pytest.mark.parametrize("name", [name for name in STAGES if name != "code"])
+def test_a_stage_depends_on_the_list_of_its_code_alone(name: str) -> None:
+    listed = [dep for dep in STAGES[name]["deps"] if dep.endswith(".py") or dep.startswith("results/code")]
+    assert listed == [f"results/code/{command(name)[0].removeprefix('stages.')}.json"]
+
+
+@pytest.mark.parametrize("name", [name for name in STAGES if name != "code"])
 def test_command_gives_every_axis_in_order(name: str) -> None:
     module, arguments = command(name)
     tree = ast.parse((ROOT / module.replace(".", "/")).with_suffix(".py").read_text(encoding="utf-8"))
@@ -156,23 +168,54 @@ def test_command_gives_every_axis_in_order(name: str) -> None:
     assert STAGES[name]["matrix"]["scale"] == ["${scale}"]
 
 
-@pytest.mark.parametrize("name", [name for name in STAGES if name != "check_params"])
-def test_blocks_that_a_script_loads_are_its_params(name: str) -> None:
-    tree = ast.parse((ROOT / command(name)[0].replace(".", "/")).with_suffix(".py").read_text(encoding="utf-8"))
-    loads = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and ast.unparse(node.func) == "params.load"]
-    listed = [entry for entry in STAGES[name].get("params", []) if entry.startswith("${item.scale}")]
-    assert sorted(listed) == sorted(f"${{item.scale}}.{ast.literal_eval(load.args[2])}" for load in loads)
+# Where data lie is read when a stage runs; what it depends on is the manifest.
+PLACES = {"imagenet_data", "cityscapes_data"}
 
 
-def test_every_parameter_is_used() -> None:
-    used = {entry for name, stage in STAGES.items() if name != "check_params" for entry in stage.get("params", [])}
-    assert {name for name in PARAMS if name not in SCALES} - {"scale"} <= used  # the scale is every matrix's first axis
-    for scale in SCALES:
-        assert {f"${{item.scale}}.{block}" for block in PARAMS[scale]} <= used
+@pytest.mark.parametrize("name", [name for name in STAGES if name not in ("code", "settings")])
+def test_settings_that_a_script_reads_are_its_first_deps(name: str) -> None:
+    module, arguments = command(name)
+    tree = ast.parse((ROOT / module.replace(".", "/")).with_suffix(".py").read_text(encoding="utf-8"))
+    (main,) = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "main"]
+    given = dict(zip([argument.arg for argument in main.args.args], arguments, strict=True))
+    read = {name for call in _calls(tree, "params.read_settings") for name in [_filled(call.args[2], tree, given)]}
+    if name.startswith(("table_", "fig_", "report", "complexity")):
+        read.add("report")
+    if not name.startswith("data_"):
+        read -= PLACES
+    wanted = {f"results/${{item.scale}}/settings/{each}.json" for each in read}
+    listed = [dep for dep in STAGES[name]["deps"] if "/settings/" in dep]
+    assert set(listed) == wanted
+    assert STAGES[name]["deps"][: len(listed)] == listed
+    assert "params" not in STAGES[name]
 
 
-def test_check_params_sees_everything() -> None:
-    assert {*PARAMS} - {*SCALES} | {"${item.scale}"} == set(STAGES["check_params"]["params"])
+def _calls(tree: ast.AST, function: str) -> list[ast.Call]:
+    return [node for node in ast.walk(tree) if isinstance(node, ast.Call) and ast.unparse(node.func) == function]
+
+
+def _filled(node: ast.expr, tree: ast.AST, given: dict[str, str]) -> str:
+    """A string of a script with the arguments that dvc.yaml gives."""
+    if isinstance(node, ast.Name) and node.id not in given:  # a local name
+        pairs = [
+            (target, value)
+            for each in ast.walk(tree)
+            if isinstance(each, ast.Assign)
+            for target, value in (
+                zip(each.targets[0].elts, each.value.elts, strict=True)
+                if isinstance(each.targets[0], ast.Tuple) and isinstance(each.value, ast.Tuple)
+                else [(each.targets[0], each.value)]
+            )
+        ]
+        (found,) = [value for target, value in pairs if ast.unparse(target) == node.id]
+        return _filled(found, tree, given)
+    if isinstance(node, ast.JoinedStr):
+        return "".join(_filled(part.value if isinstance(part, ast.FormattedValue) else part, tree, given) for part in node.values)
+    return given[node.id] if isinstance(node, ast.Name) else ast.literal_eval(node)
+
+
+def test_settings_see_every_parameter_that_can_change_a_result() -> None:
+    assert {*PARAMS} - {*SCALES, "machine"} | {"paper", "${item.scale}"} == set(STAGES["settings"]["params"])
 
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
@@ -191,7 +234,11 @@ def test_reports_cost_no_training(name: str) -> None:
 
 
 def test_metrics_are_for_what_measures() -> None:
-    users = {name for name in STAGES if any(path.startswith("eoinas/metrics/") for path in closure(command(name)[0]))}
+    users = {
+        name
+        for name in STAGES
+        if name != "settings" and any(path.startswith("eoinas/metrics/") for path in closure(command(name)[0]))
+    }
     assert users == {"complexity", "seg_evaluate", "table_4"}
 
 
@@ -277,65 +324,58 @@ def graph(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 def test_stages_are_one_scale_and_complete(graph: tuple[str, Graph]) -> None:
     scale, stages = graph
-    seeds, groups = len(PARAMS["search_seeds"]), len(PARAMS["retrain_runs"])
+    variants, seeds, runs = len(PARAMS["variants"]), len(PARAMS["search_seeds"]), len(PARAMS["retrain_runs"])
     for pattern, count in {
-        "search@*": seeds,
+        "search@*": variants * seeds,
         "seg_search@*": 1,
-        "standalone@*": len(PARAMS["standalone_operations"]),
-        "seg_pretrain@*": len(PARAMS["entries"]["cityscapes"]),
-        "seg_train_*": 2 * len(PARAMS["entries"]["cityscapes"]),
-        "seg_evaluate@*": 2 * len(PARAMS["entries"]["cityscapes"]),
-        "search_ablation@*": 2 * seeds,
-        "derive@*": 3,
+        "standalone@*": len(PARAMS["operations"]),
+        "data@*": len(PARAMS["datasets"]),
+        "seg_pretrain@*": len(PARAMS["cityscapes_entries"]),
+        "seg_train_*": 2 * len(PARAMS["cityscapes_entries"]),
+        "seg_evaluate@*": 2 * len(PARAMS["cityscapes_entries"]),
+        "derive@*": variants,
         "random_cells@*": 1,
-        "select_genotype@*": 4,
-        "retrain_cifar10@*": groups * len(PARAMS["entries"]["cifar10"]),
-        "imagenet@*": len(PARAMS["entries"]["imagenet"]),
-        "retrain_cifar100@*": groups * len(PARAMS["entries"]["cifar100"]),
+        "select_genotype@*": variants,
+        "retrain@*": runs * len(PARAMS["entries"]),
+        "retrain_seeds@*": variants * seeds,
+        "retrain_random@*": seeds,
+        "imagenet@*": len(PARAMS["imagenet_entries"]),
     }.items():
         assert len(stages.matching(pattern)) == count, pattern
-    assert stages.names == stages.matching(f"*@{scale}", f"*@{scale}-*")
+    assert stages.names == stages.matching(f"*@{scale}", f"*@{scale}-*") | {"code"}
 
 
 def test_report_needs_every_stage(graph: tuple[str, Graph]) -> None:
     scale, stages = graph
     report = f"report@{scale}"
-    assert stages.names - stages.before(report) - {report} <= {f"check_params@{scale}"}
+    assert stages.names - stages.before(report) == {report}
 
 
-def test_lambda_costs_the_indicator_alone(graph: tuple[str, Graph]) -> None:
+def test_params_yaml_is_read_for_one_stage_alone(graph: tuple[str, Graph]) -> None:
     scale, stages = graph
-    dependent = {name for name in stages.names if "lambda" in stages.params(name)}
-    searches = stages.matching(f"search@{scale}-eoinas-*")
-    assert len(searches) == len(PARAMS["search_seeds"])
-    # The output of check_params is constant, so that nothing after it is run again.
-    assert dependent == searches | {f"check_params@{scale}", f"report@{scale}", f"seg_search@{scale}"}
-    spared = stages.matching("search_ablation@*", "derive@*-baseline", "derive@*-sss", "random_cells@*")
-    spared |= stages.matching(*(f"select_genotype@*-{variant}" for variant in ("baseline", "sss", "random")))
-    assert spared
-    assert not spared & stages.after(searches)
+    assert {name for name in stages.names if stages.params(name)} == {f"settings@{scale}"}
 
 
-def test_what_follows_the_searches_of_the_indicator(graph: tuple[str, Graph]) -> None:
-    scale, stages = graph
+def test_what_follows_a_search(graph: tuple[str, Graph]) -> None:
+    _, stages = graph
     reports = stages.matching("table_*", "fig_*", "report@*")
     # `entries` writes a file for each network, and DVC trains only those again whose file changed.
-    reached = stages.after(stages.matching(f"search@{scale}-eoinas-*"), lambda name: not name.startswith("entries@"))
+    reached = stages.after(stages.matching("search@*-eoinas-*"), lambda name: not name.startswith("entries@"))
     # The stand-alone networks are trained again only if the final cell changed, the one file that they take from the searches.
-    needed = ("derive@*-eoinas", "select_genotype@*-eoinas", "entries@*", "standalone@*")
+    needed = ("derive@*-eoinas", "select_genotype@*-eoinas", "retrain_seeds@*-eoinas-*", "entries@*", "standalone@*")
     assert reached - reports == stages.matching(*needed)
 
 
 def test_stand_alone_networks_need_the_final_cell_alone(graph: tuple[str, Graph]) -> None:
     scale, stages = graph
     for name in stages.matching("standalone@*"):
-        found = {dep for dep in stages.deps(name) if dep.startswith("results/")}
+        found = {dep for dep in stages.deps(name) if dep.startswith(f"results/{scale}") and "/settings/" not in dep}
         assert found == {f"results/{scale}/genotypes/eoinas.json"}
 
 
 def test_training_needs_its_cell_and_not_the_search(graph: tuple[str, Graph]) -> None:
     _, stages = graph
-    trainings = stages.matching("retrain_*", "imagenet@*")
+    trainings = stages.matching("retrain@*", "imagenet@*")
     assert trainings
     for name in trainings:
         deps = stages.deps(name)
@@ -364,13 +404,13 @@ def test_training_from_scratch_needs_no_pretraining(graph: tuple[str, Graph]) ->
 @pytest.mark.parametrize("name", ["seg_search", "seg_train_scratch", "seg_train_pretrained", "seg_evaluate"])
 def test_moving_the_street_scenes_costs_nothing(name: str) -> None:
     """The manifest is what a training depends on, not where the pictures lie nor how they are checked."""
-    assert "${item.scale}.cityscapes_data" not in STAGES[name]["params"]
+    assert not [dep for dep in STAGES[name]["deps"] if "cityscapes_data" in dep]
     assert "data/prepared/${item.scale}/cityscapes" in STAGES[name]["deps"]
     assert not {"eoinas/data/cityscapes_check.py", "eoinas/data/streets.py"} & closure(command(name)[0])
 
 
 def test_moving_a_data_set_costs_no_training(graph: tuple[str, Graph]) -> None:
     scale, stages = graph
-    users = {name for name in stages.names if f"{scale}.imagenet_data" in stages.params(name)}
+    users = {name for name in stages.names if f"results/{scale}/settings/imagenet_data.json" in stages.deps(name)}
     # What data_imagenet writes does not depend on where the images lie.
     assert users == {f"data_imagenet@{scale}"}

@@ -52,6 +52,27 @@ def test_text_has_the_same_numbers_and_a_picture(
     assert len({len(row) for row in rows}) == 1  # aligned
 
 
+def test_a_published_cell(tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The text that DARTS prints, in a folder that has no params.yaml."""
+    monkeypatch.chdir(tmp_path)
+    cell = ORACLE["darts_v2"]["genotype"]
+    parts = [f"{name}={[tuple(pair) for pair in cell[name]]}, {name}_concat=range(2, 6)" for name in ("normal", "reduce")]
+    Path("cell.txt").write_text(f"DARTS_V2 = Genotype({', '.join(parts)})\n")
+    assert describe.main(["cell.txt", "--json"]) == 0
+    got = json.loads(capsys.readouterr().out)
+    assert got["genotype"] == cell
+    assert got["drawing"] == "cell_cells.png"
+    assert Path("cell_cells.png").read_bytes().startswith(b"\x89PNG")
+    Path("cell.txt").write_text("Genotype(normal=open('x'))\n")
+    assert describe.main(["cell.txt"]) == 1
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_operations_without_weights_are_known() -> None:
+    names = ("skip_connect", "avg_pool_3x3", "max_pool_3x3", "sep_conv_3x3", "dil_conv_5x5")
+    assert [describe.with_weights(name) for name in names] == [False, False, False, True, True]
+
+
 def test_bad_input_is_one_line_without_a_traceback(tmp_path: Path) -> None:
     path = tmp_path / "bad.json"
     path.write_text("{}")

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from eoinas import checkpoint, doctor
-from tests.closure import ROOT
+from eoinas.code import ROOT
 
 
 @pytest.fixture
@@ -16,6 +16,9 @@ def project(tmp_path, monkeypatch) -> Path:
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("params.yaml", "dvc.yaml", "requirements.txt"):
         shutil.copy(ROOT / name, tmp_path / name)
+    shutil.copytree(ROOT / ".dvc", tmp_path / ".dvc", ignore=shutil.ignore_patterns("tmp", "cache", "config.local"))
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".git/HEAD").write_text("ref: refs/heads/main\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("DVC_ROOT", raising=False)
     monkeypatch.setitem(doctor.DISK, "demo", 0)
@@ -40,21 +43,32 @@ def test_a_fresh_demo_can_run(project, monkeypatch, capsys) -> None:
     doctor.main()
     out = capsys.readouterr().out
     assert out.endswith("scale demo can run here\n")
-    for what in ("python", "torch", "disk", "cifar10", "cifar100", "imagenet", "cityscapes", "parameters", "code"):
+    for what in (
+        "python",
+        "dvc",
+        "folder",
+        "torch",
+        "disk",
+        "cifar10",
+        "cifar100",
+        "imagenet_data",
+        "cityscapes_data",
+        "parameters",
+    ):
         assert f"  {what}" in out
 
 
 def test_absent_data_are_named_and_end_in_1(project, monkeypatch, capsys) -> None:
-    change("study", "cifar10", "download", value=False)
+    change("datasets", "cifar10", "download", value=False)
     monkeypatch.setattr(sys, "argv", ["doctor", "study"])
     with pytest.raises(SystemExit) as caught:
         doctor.main()
     assert "scale study cannot run here yet" in caught.value.code
     found = wrong("study")
-    assert set(found) >= {"cifar10", "imagenet", "cityscapes"}
+    assert set(found) >= {"cifar10", "imagenet_data", "cityscapes_data"}
     assert "data/raw/cifar-10-batches-py" in found["cifar10"]
-    assert "imagenet_data.raw" in found["imagenet"]
-    assert "cityscapes_data.raw" in found["cityscapes"]
+    assert "imagenet_data.raw" in found["imagenet_data"]
+    assert "cityscapes_data.raw" in found["cityscapes_data"]
     assert "WRONG" in capsys.readouterr().out
 
 
@@ -63,16 +77,100 @@ def test_a_mistyped_parameter_is_found(project) -> None:
     assert wrong() == {"parameters": "params.yaml: demo.search.epoch: is not a known parameter"}
 
 
+def checkout() -> dict[str, list[tuple[str, str]]]:
+    found = list(doctor.checkout())
+    return {name: [(state, text) for state, what, text in found if what == name] for name in ("dvc", "folder")}
+
+
+def test_a_folder_without_git_is_found(project) -> None:
+    """As a ZIP, a release or a container's COPY has it."""
+    shutil.rmtree(".git")
+    ((state, text),) = checkout()["folder"]
+    assert (state, "git init" in text, "core.no_scm true" in text) == (doctor.BAD, True, True)
+    Path(".git").mkdir()  # empty
+    assert checkout()["folder"][0][0] == doctor.BAD
+
+
+@pytest.mark.parametrize("name", ["config", "config.local"])
+def test_a_folder_that_does_without_git_can_run(project, name) -> None:
+    shutil.rmtree(".git")
+    with open(Path(".dvc", name), "a") as file:
+        file.write("[core]\n    no_scm = True\n")
+    assert checkout()["folder"] == [(doctor.OK, "dvc accepts it")]
+
+
+def test_git_may_be_above_the_folder_or_a_file(project, monkeypatch) -> None:
+    shutil.copytree(".dvc", "below/.dvc")
+    monkeypatch.chdir("below")
+    assert checkout()["folder"][0][0] == doctor.OK
+    shutil.rmtree("../.git")
+    assert checkout()["folder"][0][0] == doctor.BAD
+    Path(".git").write_text("gitdir: elsewhere\n")
+    assert checkout()["folder"][0][0] == doctor.OK
+
+
+def test_a_copy_without_hidden_files_is_found(project) -> None:
+    shutil.rmtree(".dvc")
+    ((state, text),) = checkout()["folder"]
+    assert state == doctor.BAD
+    assert text.startswith(".dvc/config is not here; ")
+
+
+def write_dvc(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    path.chmod(0o755)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("#!/old/place/.venv/bin/python\nimport dvc\n", "its first line names /old/place/.venv/bin/python, which is not there"),
+        ('#!/bin/sh\nexec /old/place/bin/python "$0"\n', "/old/place/bin/python"),  # so pip writes it where the path is long
+        ("#!/bin/sh\necho no module named dvc >&2\nexit 1\n", "no module named dvc"),
+        ("#!/bin/sh\nexit 3\n", "exit code 3"),
+        ("", "Exec format error"),
+    ],
+)
+@pytest.mark.parametrize("place", [".venv/bin", "elsewhere"])
+def test_a_dvc_that_cannot_start_is_found(project, monkeypatch, place, text, reason) -> None:
+    """As in a checkout that was moved, whose scripts name the old place."""
+    path = project / place / "dvc"
+    write_dvc(path, text)
+    if place == "elsewhere":
+        monkeypatch.setenv("PATH", str(path.parent), prepend=":")
+    (found,) = [text for state, text in checkout()["dvc"] if state == doctor.BAD]
+    assert found.startswith(f"{path} cannot start (")
+    assert reason in found
+    assert "Delete .venv and run make repro" in found
+    assert "\n" not in found
+
+
+def test_a_dvc_that_starts_is_named_with_its_version(project) -> None:
+    write_dvc(project / ".venv/bin/dvc", "#!/bin/sh\necho 9.9\n")
+    assert (doctor.OK, f"9.9 in {project}/.venv/bin/dvc") in checkout()["dvc"]
+
+
+def test_no_dvc_at_all_is_found(project, monkeypatch) -> None:
+    monkeypatch.setenv("PATH", str(project))
+    monkeypatch.setattr(sys, "executable", str(project / "python"))
+    ((state, text),) = checkout()["dvc"]
+    assert (state, text.startswith("no command dvc; run make repro")) == (doctor.BAD, True)
+
+
+def test_a_raw_folder_that_may_not_be_read_is_found(project, monkeypatch) -> None:
+    change("demo", "datasets", "cifar10", "source", value="folder")
+
+    def refuse(*_):
+        raise PermissionError(13, "Permission denied", "raw/train")
+
+    monkeypatch.setattr("eoinas.data.prepare.prepare", refuse)
+    assert wrong()["cifar10"] == "raw/train: Permission denied"
+
+
 def test_too_small_a_disk_is_found(project, monkeypatch) -> None:
     monkeypatch.setitem(doctor.DISK, "demo", 10**6)
     assert "needs about 1000000" in wrong()["disk"]
-
-
-def test_a_missing_dep_is_found(project) -> None:
-    text = Path("dvc.yaml").read_text().replace("      - eoinas/train/search.py\n", "", 1)
-    Path("dvc.yaml").write_text(text)
-    (found,) = wrong().values()
-    assert "eoinas/train/search.py" in found
 
 
 def test_another_version_is_a_note_and_an_absent_package_is_wrong(project) -> None:

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 import torch
@@ -9,7 +10,6 @@ from eoinas import command
 from eoinas.checkpoint import Checkpoint
 from eoinas.data.file_batches import FileBatches
 from eoinas.errors import InputError
-from eoinas.ranks import ALONE
 from eoinas.train import fit
 from tests.ranks_worker import SETTINGS, Noise, build, loss
 from tests.test_resume import interrupted
@@ -31,8 +31,9 @@ def rate(epoch: int, iteration: int) -> float:
 
 def train(states, iterations: int = ITERATIONS, criterion=loss, evaluate=None, **changes):
     network, settings = build(), SETTINGS.model_copy(update=changes)
-    batches = FileBatches(Noise(11), settings.batch_size, 0, "test", settings.workers, torch.device("cpu"))
-    return network, fit.fit(network, batches, criterion, rate, iterations, settings, ALONE, "small", states, evaluate)
+    scored = evaluate and partial(evaluate, network)
+    batches = FileBatches(Noise(11), settings.batch_size, 0, "test", 0, torch.device("cpu"))
+    return network, fit.fit(fit.Task(network, batches, criterion, rate, iterations, evaluate=scored), settings, "small", states)
 
 
 def evaluation(network: nn.Module, epoch: int, poll: Callable[[], None]) -> dict[str, float]:

@@ -18,14 +18,16 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from eoinas import checkpoint, command, entries, files, formats, genotype, params, selection, weights
+from eoinas import checkpoint, command, entries, files, formats, genotype, params, plan, selection, weights
+from eoinas.code import ROOT
 from eoinas.data import cifar, cityscapes, folder, imageset
+from eoinas.models import ops
 from eoinas.models.cifar import NetworkCIFAR
+from eoinas.spaces import registry
 from eoinas.train import candidates
-from stages import check_params
+from eoinas.train.search_cifar import SearchStage
 from stages import entries as entry_stage
-from tests import test_search as small
-from tests.closure import ROOT
+from stages import settings as settings_stage
 
 CASES = int(os.environ.get("EOINAS_FUZZ", "25"))
 CELL = genotype.load(ROOT / "data/genotypes/eoinas_cifar.json")
@@ -73,6 +75,13 @@ def refusal(read: Callable[[], object]) -> str | None:
     return shown.removeprefix("error: ")
 
 
+def tiny() -> imageset.ImageSet:
+    """A few random images of 8 x 8 in three classes."""
+    source = np.random.default_rng(0)
+    splits = [(source.integers(256, size=(n, 3, 8, 8), dtype=np.uint8), np.arange(n) % 3) for n in (16, 6)]
+    return imageset.build(*splits, ("ant", "bee", "cat"), "here")
+
+
 def outputs() -> dict[Path, bytes]:
     return {path: path.read_bytes() for path in Path("results").rglob("*") if path.is_file()}
 
@@ -84,8 +93,8 @@ def try_out(path: Path, whole: bytes, read: Callable[[], object]) -> None:
     @settings(max_examples=CASES, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
     @given(mutated(whole))
     def case(blob: bytes) -> None:
-        before = outputs()
         path.write_bytes(blob)
+        before = outputs()
         if refusal(read) is not None:
             assert outputs() == before
 
@@ -107,7 +116,7 @@ def in_an_empty_folder(tmp_path, monkeypatch):
 def test_params(tmp_path) -> None:
     whole = (ROOT / "params.yaml").read_bytes()
     Path("params.yaml").write_bytes(whole)
-    try_out(Path("params.yaml"), whole, lambda: check_params.main("demo"))
+    try_out(Path("params.yaml"), whole, lambda: settings_stage.main("demo"))
 
 
 def test_values_of_params() -> None:
@@ -137,7 +146,7 @@ def test_values_of_params() -> None:
             block = block[key]
         block[place[-1]] = new
         Path("params.yaml").write_text(yaml.dump(values, Dumper=yaml.CSafeDumper))
-        message = refusal(lambda: check_params.main("demo"))
+        message = refusal(lambda: settings_stage.main("demo"))
         assert message is None or message.startswith("params.yaml: ")
 
     case()
@@ -147,16 +156,17 @@ def test_genotype() -> None:
     whole = (ROOT / "data/genotypes/eoinas_cifar.json").read_bytes()
     values = yaml.safe_load((ROOT / "params.yaml").read_text())
     mine = {"genotype": "data/genotypes/mine.json"}
-    values["entries"] = {name: {"mine": mine} for name in ("imagenet", "cityscapes")}
-    values["entries"] |= {name: {"mine": {**mine, "cutout": 0}} for name in ("cifar10", "cifar100")}
+    values |= {"entries": {"cifar10-mine": mine}, "imagenet_entries": {"mine": mine}, "cityscapes_entries": {"mine": mine}}
     Path("params.yaml").write_text(yaml.safe_dump(values))
+    settings_stage.main("demo")
+    imageset.save("data/prepared/demo/images/cifar10", tiny(), "tests")
     path = Path("data/genotypes/mine.json")
     path.parent.mkdir(parents=True)
     path.write_bytes(whole)
 
     def read() -> None:
         entry_stage.main("demo")
-        cell, _ = entries.load("results/demo/entries/cifar10/mine.json")
+        cell, _ = entries.load("results/demo/entries/cifar10-mine.json")
         NetworkCIFAR(cell, 2, 3, 3, 16)
 
     with torch.device("meta"):
@@ -167,6 +177,14 @@ def test_entry() -> None:
     whole = json.dumps({"genotype": "eoinas", "cutout": 16, "cell": genotype.plain(CELL)}).encode()
     Path("entry.json").write_bytes(whole)
     try_out(Path("entry.json"), whole, lambda: entries.load("entry.json"))
+
+
+def test_settings() -> None:
+    Path("params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
+    settings_stage.main("demo")
+    for name, section in (("search/eoinas/0-3", SearchStage), ("report", plan.Plan)):
+        path = Path(f"results/demo/settings/{name}.json")
+        try_out(path, path.read_bytes(), lambda section=section, name=name: params.read_settings(section, "demo", name))
 
 
 def test_score() -> None:
@@ -208,18 +226,21 @@ def test_weights() -> None:
 
 
 def test_trace() -> None:
-    shape = small.search.SHAPE
+    space = registry.space("darts", ops.OPERATIONS)
+    shape = space.shape
     alive = np.zeros(shape, bool)
     alive[..., 0] = True
     epochs = np.arange(2, 5)
     arrays = {"I": np.zeros((3, *shape), np.float32), "I_final": np.zeros(shape, np.float32), "alive_final": alive}
     np.savez("trace.npz", **arrays, epoch=epochs, prune_epochs=epochs[1:])
-    try_out(Path("trace.npz"), Path("trace.npz").read_bytes(), lambda: candidates.derive_cell("trace.npz", "before_last_prune"))
+    try_out(
+        Path("trace.npz"), Path("trace.npz").read_bytes(), lambda: candidates.derive_cell(space, "trace.npz", "before_last_prune")
+    )
 
 
 @pytest.mark.parametrize("name", ["meta.json", "train_images.npy", "test_labels.npy"])
 def test_prepared_images(name: str) -> None:
-    imageset.save("prepared", small.data(), "tests")
+    imageset.save("prepared", tiny(), "tests")
     try_out(Path("prepared", name), Path("prepared", name).read_bytes(), lambda: imageset.load("prepared"))
 
 
@@ -242,9 +263,9 @@ def test_pictures(suffix: str) -> None:
     from PIL import Image
 
     picture = Image.fromarray(np.random.default_rng(0).integers(256, size=(12, 10, 3), dtype=np.uint8))
-    for split in ("train", "test"):
-        Path("raw", split, "ant").mkdir(parents=True)
-        picture.save(f"raw/{split}/ant/0.{suffix}")
+    for name in ("train/ant", "train/bee", "test/ant"):
+        Path("raw", name).mkdir(parents=True)
+        picture.save(f"raw/{name}/0.{suffix}")
     path = Path(f"raw/train/ant/0.{suffix}")
     try_out(path, path.read_bytes(), lambda: folder.read("raw", 8))
 
@@ -258,13 +279,14 @@ def test_manifests(data: str, name: str) -> None:
     values["demo"]["imagenet_data"].update(digits_train=1, digits_val=1)
     values["demo"]["cityscapes_data"].update(drawn_train=6, drawn_val=6, drawn_width=128, drawn_height=64)
     Path("params.yaml").write_text(yaml.dump(values, Dumper=yaml.CSafeDumper))
+    settings_stage.main("demo")
     path = Path("data/prepared/demo", data)
     if data == "imagenet":
-        settings = params.load(imagenet.ImagenetDataParams, "demo", "imagenet_data")
+        settings = params.read_settings(imagenet.ImagenetDataParams, "demo", "imagenet_data")
         imagenet_prepare.prepare(path, settings)
         load = lambda: imagenet.check_files(imagenet.load(path, settings))  # noqa: E731
     else:
-        settings = params.load(cityscapes.CityscapesDataParams, "demo", "cityscapes_data")
+        settings = params.read_settings(cityscapes.CityscapesDataParams, "demo", "cityscapes_data")
         cityscapes_check.prepare(settings, path)
         load = lambda: cityscapes.load(path, settings).description  # noqa: E731
     try_out(path / name, (path / name).read_bytes(), load)

@@ -82,7 +82,7 @@ def retraining_losses() -> dict[str, list[float]]:
     found: dict[str, list[float]] = {"main": [], "auxiliary": []}
     for step in range(STEPS):
         inputs, targets = Fixed("retrain").get(1, step)
-        keep = classify.keep_masks(3, 4, 0.2, seeds.generator(0, "drop path", 1, step)).double()
+        keep = classify.keep_masks(3, 8, 4, 0.2, seeds.generator(0, "drop path", 1, step)).double()
         losses = [F.cross_entropy(logits, targets) for logits in network(inputs, keep)]
         optimizer.zero_grad()
         (losses[0] + 0.4 * losses[1]).backward()

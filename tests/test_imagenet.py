@@ -43,10 +43,11 @@ def settings(**changes: object) -> imagenet.ImagenetParams:
     return imagenet.ImagenetParams(**{**PARAMS["demo"]["imagenet"], **TINY, **changes})
 
 
-def train(data: imagenet_data.Listing, states=None, **changes: object):
-    numbers = settings(**changes)
-    network = imagenet.build(parse(CELL, "oracle.json"), numbers, len(data.classes))
-    return network, imagenet.train(network, numbers, data, ALONE, "small", states or NoCheckpoint(), numbers.auxiliary_weight)
+def train(data: imagenet_data.Listing, states=None, workers: int = 0, stream: str = "small", **changes: object):
+    numbers, states = settings(**changes), states or NoCheckpoint()
+    network = imagenet.build(parse(CELL, "oracle.json"), numbers, len(data.classes), stream)
+    log = imagenet.train(network, numbers, data, ALONE, "small", states, numbers.auxiliary_weight, stream=stream, workers=workers)
+    return network, log
 
 
 def test_the_papers_numbers() -> None:
@@ -92,7 +93,7 @@ def test_errors_are_counted(data) -> None:
         numbers, device, polls = settings(eval_batch_size=3), torch.device("cpu"), []
         counts = [
             imagenet.count_wrong(
-                Fixed(), scored, numbers, device, group, lambda group=group, polls=polls: polls.append(group.rank)
+                Fixed(), scored, numbers, device, group, lambda group=group, polls=polls: polls.append(group.rank), workers=0
             )
             for group in groups
         ]
@@ -132,7 +133,7 @@ def test_any_network_can_be_trained_with_the_recipe(data) -> None:
                 raise Stop
 
         with pytest.raises(Stop):
-            imagenet.train(network, numbers, data, ALONE, "two", Once(), numbers.auxiliary_weight)
+            imagenet.train(network, numbers, data, ALONE, "two", Once(), numbers.auxiliary_weight, stream="imagenet", workers=0)
         assert first[0][0] / first[0][1] == pytest.approx(expected.item(), rel=1e-5)
     assert set(seen) == {(4, 3, 100, 100)}
 
@@ -151,11 +152,23 @@ def test_a_resumed_training_is_the_undisturbed_one_to_the_bit(data, undisturbed,
     assert log.rows == undisturbed[1].rows
 
 
-def test_workers_change_nothing_and_the_seed_everything(data, undisturbed) -> None:
-    for changes, equal in (({"workers": 2}, True), ({"seed": 1}, False)):
+def test_workers_change_nothing_and_seed_and_stream_everything(data, undisturbed) -> None:
+    for changes, equal in (({"workers": 2}, True), ({"seed": 1}, False), ({"stream": "other"}, False)):
         network, log = train(data, **changes)
         assert same(network.state_dict(), undisturbed[0].state_dict()) is equal
         assert (log.rows == undisturbed[1].rows) is equal
+
+
+def test_streams_have_their_own_weights_order_and_crops(data, monkeypatch) -> None:
+    cell, numbers, purposes = parse(CELL, "oracle.json"), settings(epochs=1), []
+    one, again, other = (imagenet.build(cell, numbers, 10, stream).state_dict() for stream in ("one", "one", "other"))
+    assert same(one, again)
+    drawn = [name for name, value in one.items() if name.endswith("weight") and value.ndim > 1]
+    assert not [name for name in drawn if torch.equal(one[name], other[name])]
+    batches = imagenet.FileBatches
+    monkeypatch.setattr(imagenet, "FileBatches", lambda *args: purposes.append(args[2:4]) or batches(*args))
+    train(data, stream="one", epochs=1)
+    assert purposes == [(numbers.seed, "one")]  # order and crops follow from these, as the tests of FileBatches show
 
 
 # The stage as a process
@@ -166,7 +179,7 @@ def project(folder: Path, **changes: object) -> None:
     for name in ("eoinas", "stages"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     values = yaml.safe_load((ROOT / "params.yaml").read_text())
-    values["demo"]["imagenet"].update(**{**TINY, "learning_rate": 0.001, "epochs": 3, **changes})
+    values["demo"]["imagenet"].update(**{**TINY, "learning_rate": 0.0001, "epochs": 3, **changes})
     values["demo"]["imagenet_data"].update(digits_train=2, digits_val=1)
     (folder / "params.yaml").write_text(yaml.safe_dump(values))
     formats.write_json(folder / "results/demo/entries/imagenet/own.json", {"genotype": "own", "cutout": 0, "cell": CELL})
@@ -209,7 +222,7 @@ def test_outputs(finished) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="signals as on Linux")
 def test_two_processes_that_were_stopped_end_as_one_that_was_not(finished, tmp_path) -> None:
     """SIGTERM goes to the launcher, as from dvc; the next run has two processes again."""
-    project(tmp_path, workers=1)
+    project(tmp_path)
     process = start(tmp_path, 2)
     for line in process.stdout:
         if "epoch 1/" in line:

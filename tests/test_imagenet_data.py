@@ -1,3 +1,4 @@
+import os
 import re
 import shutil
 from pathlib import Path
@@ -70,6 +71,38 @@ def test_manifest(raw) -> None:
     assert listing.val.labels.tolist() == [0, 1]
     assert listing.train.bytes.tolist() == [sizes[name] for name in listing.train.paths]
     imagenet.check_files(listing)
+
+
+def test_images_below_a_class_and_of_every_suffix_are_taken(raw, capsys) -> None:
+    for name in ("train/n01/images/day 1/z.tif", "train/n01/images/a.ppm", "val/n02/images/a.WEBP"):
+        save(raw / name, picture(3))
+    for name in ("train/n01/n01_boxes.txt", "train/n02/a.gif", "val/labels.txt"):
+        (raw / name).write_text("not taken")
+    listing = imagenet.read(prepare(raw, decode_all=True), raw)
+    names = ["a.JPEG", "b.JPEG", "images/a.ppm", "images/day 1/z.tif"]
+    assert listing.train.paths.tolist() == [*(f"train/n01/{name}" for name in names), "train/n02/c,1.jpg"]
+    assert listing.train.labels.tolist() == [0, 0, 0, 0, 1]
+    assert listing.val.paths.tolist() == ["val/n01/x.JPEG", "val/n02/images/a.WEBP", "val/n02/y.png"]
+    imagenet.check_files(listing)
+    assert capsys.readouterr().out.splitlines() == [
+        f"2 files of {raw}/train/n01 and 1 other class were not taken: .txt 1, .gif 1",
+        f"1 file of {raw}/val was not taken, for they lie in no class: .txt 1",
+    ]
+
+
+def test_what_systems_leave_behind_changes_nothing(raw) -> None:
+    before = {path.name: path.read_bytes() for path in prepare(raw).iterdir()}
+    for name in ("train/n01/._a.JPEG", "val/__MACOSX/._y.png", "val/n02/@eaDir/y.png/SYNO_S.jpg", "train/.DS_Store"):
+        (raw / name).parent.mkdir(parents=True, exist_ok=True)
+        (raw / name).write_bytes(b"x")
+    assert {path.name: path.read_bytes() for path in prepare(raw).iterdir()} == before
+
+
+@pytest.mark.parametrize("name", [b"train/n01/caf\xe9.jpg", b"val/n02/\xfc/a.png", b"train/caf\xe9/a.png"])
+def test_a_name_that_is_not_utf_8_is_named(raw, name) -> None:
+    save(raw / os.fsdecode(name), picture(1))
+    shown = os.fsencode(raw).decode() + "/" + name.decode("utf-8", "backslashreplace")
+    assert refused(raw) in (f"{each}: its name is not UTF-8; rename it" for each in (shown, os.path.dirname(shown)))
 
 
 def test_neither_the_place_nor_decoding_changes_a_byte(raw, tmp_path) -> None:
@@ -181,7 +214,20 @@ def test_another_manifest_than_meta_says(raw, damage) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["../n01/x.jpg", "train/../x.jpg", "/train/x.jpg", "train/x.jpg", "test/n01/x.jpg", "train/n01/.."]
+    "name",
+    [
+        "../n01/x.jpg",
+        "train/../x.jpg",
+        "/train/x.jpg",
+        "train/x.jpg",
+        "test/n01/x.jpg",
+        "train/n01/..",
+        "train/n01/../../x.jpg",
+        "train/n01/a/../x.jpg",
+        "train//x.jpg",
+        "train/n01/./x.jpg",
+        "train/n01/",
+    ],
 )
 def test_a_path_may_not_leave_the_folder(tmp_path, name) -> None:
     rows = {"train": [(name, 0, 1, 1, 1)], "val": [("val/n01/x.jpg", 0, 1, 1, 1)]}

@@ -35,6 +35,15 @@ def test_constant_channel_cannot_be_normalised():
         imageset.build((images, np.zeros(2, np.int64)), (images, np.zeros(2, np.int64)), ("a",), "here")
 
 
+@pytest.mark.parametrize(("train", "test"), [(1, 5), (0, 5), (2, 0)])
+def test_too_few_images_are_refused(train, test):
+    splits = [(np.arange(n * 192, dtype=np.uint8).reshape(n, 3, 8, 8), np.zeros(n, np.int64)) for n in (train, test)]
+    with pytest.raises(
+        InputError, match=rf"^here: {train} training and {test} test images; training needs at least 2 and scoring 1"
+    ):
+        imageset.build(*splits, ("a",), "here")
+
+
 def test_round_trip(saved):
     written, found = small(), imageset.load(saved)
     for split in ("train", "test"):

@@ -11,20 +11,22 @@ from pathlib import Path
 import pytest
 import yaml
 
+from eoinas.code import ROOT
 from tests import test_stages, test_stages_seg
-from tests.closure import ROOT
 
 STAGES = [
-    "data_cifar10 demo",
-    "data_cifar100 demo",
-    "search demo eoinas 0",
-    "derive demo eoinas",
+    "settings demo",
+    "data demo cifar10",
+    "data demo cifar100",
+    "search demo cifar10 eoinas 0",
+    "derive demo cifar10 eoinas",
     "select_genotype demo eoinas",
-    "random_cells demo",
+    "random_cells demo cifar10",
     "select_genotype demo random",
     "entries demo",
-    "retrain demo cifar10 ours 0",
-    "standalone demo 1",
+    "retrain demo cifar10-ours 0",
+    "retrain_seeds demo cifar10 random 0",
+    "standalone demo cifar10 eoinas none",
     "data_imagenet demo",
     "imagenet demo ours",
     "data_cityscapes demo",
@@ -42,8 +44,8 @@ STRAY = [
     "derive/eoinas/7/score.json",
     "derive/random/old.txt",
     "genotypes/sss.json",
-    "entries/cifar10/gone.json",
-    "retrain/cifar10/ours/1/result.json",
+    "entries/cifar10-gone.json",
+    "retrain/cifar10-ours/1/result.json",
     "seg_train/ours/pretrained/weights.safetensors",
 ]
 COMMAND = "import sys; from tests import test_stages; [test_stages.run(*line.split()) for line in sys.argv[1:]]"
@@ -55,14 +57,15 @@ def write_params(folder: Path, workers: int) -> None:
     classification = yaml.safe_load((folder / "params.yaml").read_text())
     test_stages_seg.write_params(folder)
     values = yaml.safe_load((folder / "params.yaml").read_text())
-    names = ("search", "retrain", "derive", "standalone", "imagenet_data")
+    names = ("repeats", "search", "retrain", "derive", "standalone", "imagenet_data", "datasets")
     values["demo"] |= {name: classification["demo"][name] for name in names}
+    values["demo"]["repeats"].update(searches=1, retrainings=1)
     values["demo"]["standalone"]["runs"] = [0]
     values["demo"]["imagenet"].update(C=2, layers=3, epochs=1, epoch_images=8, batch_size=4, eval_batch_size=8)
-    for name in ("imagenet", "seg_search", "seg_train"):
-        values["demo"][name]["workers"] = workers
-    values.update(search_seeds=[0], retrain_runs=["0"], entries=classification["entries"])
-    (folder / "params.yaml").write_text(yaml.safe_dump(values))
+    values["machine"]["demo"]["workers"] = workers
+    values |= {name: classification[name] for name in ("variants", "entries", "imagenet_entries")}
+    values.update(search_seeds=[0], retrain_runs=["0"])
+    (folder / "params.yaml").write_text(yaml.safe_dump(values, sort_keys=False))
 
 
 def outputs(folder: Path) -> dict[str, bytes]:

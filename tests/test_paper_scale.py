@@ -56,8 +56,8 @@ def test_three_steps_of_the_retraining(monkeypatch) -> None:
     before = copy(classify.NetworkCIFAR(genotype, 36, 20, 3, 32))
     drops = []
     keep_masks = classify.keep_masks
-    monkeypatch.setattr(classify, "keep_masks", lambda *args: drops.append(args[2]) or keep_masks(*args))
-    result = classify.train(genotype, images, settings, 16, 0, "paper size", small.NoCheckpoint())
+    monkeypatch.setattr(classify, "keep_masks", lambda *args: drops.append(args[3]) or keep_masks(*args))
+    result = classify.train(genotype, images, settings, 16, 0, "paper size", "paper size", small.NoCheckpoint())
     assert drops == [0, 0, 0.15, 0.15]
     still = [name for name, value in copy(result.network).items() if torch.equal(value, before[name])]
     assert still == []
@@ -68,7 +68,7 @@ def test_three_steps_of_the_retraining(monkeypatch) -> None:
 
 def test_a_step_of_imagenet(tmp_path) -> None:
     paper = yaml.safe_load((Path(__file__).parent.parent / "params.yaml").read_text())["paper"]["imagenet"]
-    changes = {"batch_size": 2, "eval_batch_size": 2, "epochs": 1, "epoch_images": 2, "workers": 0}
+    changes = {"batch_size": 2, "eval_batch_size": 2, "epochs": 1, "epoch_images": 2}
     settings = imagenet.ImagenetParams(**{**paper, **changes})
     assert (settings.C, settings.layers, settings.image_size) == (48, 14, 224)
     for name in ("train/n01/a.jpg", "train/n02/b.jpg", "val/n01/c.jpg", "val/n02/d.jpg"):
@@ -85,9 +85,19 @@ def test_a_step_of_imagenet(tmp_path) -> None:
     }
     imagenet_prepare.prepare(tmp_path / "out", imagenet_data.ImagenetDataParams(**block))
     data = imagenet_data.read(tmp_path / "out", tmp_path / "raw")
-    network = imagenet.build(parse(CELL, "oracle.json"), settings, 1000)
+    network = imagenet.build(parse(CELL, "oracle.json"), settings, 1000, "paper size")
     before = copy(network)
-    log = imagenet.train(network, settings, data, ALONE, "paper size", small.NoCheckpoint(), settings.auxiliary_weight)
+    log = imagenet.train(
+        network,
+        settings,
+        data,
+        ALONE,
+        "paper size",
+        small.NoCheckpoint(),
+        settings.auxiliary_weight,
+        stream="paper size",
+        workers=0,
+    )
     assert [name for name, value in copy(network).items() if torch.equal(value, before[name])] == []
     assert all(value.isfinite().all() for value in network.parameters())
     assert 7 < log.rows[0]["train_loss"] < 16  # ln 1000 = 6.9, and 0.4 of it once more

@@ -38,7 +38,7 @@ def copy(network: torch.nn.Module) -> dict[str, torch.Tensor]:
 
 def test_steps_of_the_search(scenes) -> None:
     settings = search_seg.SegSearchParams(
-        **{**PARAMS["method"], **PAPER["seg_search"], "epochs": 2, "warmup": 1, "prune_every": 2, "workers": 0, "halves_seed": 1}
+        **{**PARAMS["method"], **PAPER["seg_search"], "epochs": 2, "warmup": 1, "prune_every": 2, "halves_seed": 1}
     )
     assert (settings.C, settings.cells, settings.crops.crop, settings.batch_size) == (40, "NNNRNNNRNN", 320, 2)
     scenes = scenes._replace(pairs=scenes.pairs[:4])  # a step an epoch of two pictures a half
@@ -56,12 +56,13 @@ def test_steps_of_the_search(scenes) -> None:
 
 
 def test_a_step_of_the_training(scenes) -> None:
-    settings = segment.SegTrainParams(**{**PAPER["seg_train"], "iterations": 1, "batch_size": 2, "workers": 0})
+    settings = segment.SegTrainParams(**{**PAPER["seg_train"], "iterations": 1, "batch_size": 2})
     size = SegNetworkParams(**PAPER["seg_network"])
     assert (settings.crops.crop, settings.learning_rate, size.C) == (769, 0.007, 48)
-    torch.manual_seed(seeds.seed_of(settings.seed, "init"))
+    torch.manual_seed(seeds.seed_of(settings.seed, "size", "init"))
     before = copy(segment.SegmentationNetwork(CELL, size, 19))
-    network, log = segment.train(CELL, scenes, size, settings, None, CPU, ALONE, "paper size", NoCheckpoint())
+    states = NoCheckpoint()
+    network, log = segment.train(CELL, scenes, size, settings, None, CPU, ALONE, "size", states, stream="size", workers=0)
     assert parameters(network) == COUNTS["tableIV_3R3R2"]
     assert [name for name, value in copy(network).items() if torch.equal(value, before[name])] == []
     assert all(value.isfinite().all() for value in network.parameters())

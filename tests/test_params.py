@@ -211,7 +211,6 @@ def test_search_numbers_of_the_paper() -> None:
 def test_choices_where_the_paper_is_silent() -> None:
     expected = {
         "grad_clip": 5.0,
-        "padding": 4,
         "pool_bn": True,
         "temperature_decay": 0.965,
         "redraw": False,

@@ -11,7 +11,7 @@ import pytest
 import torch
 import yaml
 
-from eoinas import checkpoint, command
+from eoinas import checkpoint, command, seeds
 from eoinas.data import batches as batch_source
 from eoinas.data import images as image_data
 from eoinas.data import imageset
@@ -118,7 +118,7 @@ CELL = small.SPACE.random(torch.Generator().manual_seed(0))
 
 def trained(states, **changes: object) -> classify.Result:
     images = image_data.standard_split(small.data(size=16), torch.device("cpu"))
-    return classify.train(CELL, images, RETRAIN.model_copy(update=changes), 8, 0, "small", states)
+    return classify.train(CELL, images, RETRAIN.model_copy(update=changes), 8, 0, "small", "small", states)
 
 
 @pytest.fixture(scope="module")
@@ -208,15 +208,44 @@ def test_a_test_loss_that_is_no_number_is_named_too(monkeypatch) -> None:
 def test_training_follows_its_seed(undisturbed_training) -> None:
     images = image_data.standard_split(small.data(size=16), torch.device("cpu"))
     for seed, equal in ((0, True), (1, False)):
-        found = classify.train(CELL, images, RETRAIN, 8, seed, "small", small.NoCheckpoint())
+        found = classify.train(CELL, images, RETRAIN, 8, seed, "small", "small", small.NoCheckpoint())
         assert small.same(found.network.state_dict(), undisturbed_training.network.state_dict()) is equal
+
+
+def test_two_streams_differ_in_every_draw_and_the_same_has_the_same_bytes(monkeypatch) -> None:
+    """Runs of one number of two entries are independent, as a test of their difference takes them to be."""
+    images = image_data.standard_split(small.data(size=16), torch.device("cpu"))
+
+    def draws(stream: str) -> tuple[dict, dict[tuple, torch.Tensor]]:
+        """The trained weights; and the first numbers of every generator, by its purpose, and the first weights."""
+        found: dict[tuple, torch.Tensor] = {}
+        fresh, begin = seeds.generator, torch.manual_seed
+
+        def generator(seed: int, *purpose: str | int) -> torch.Generator:
+            assert purpose[0] == stream
+            found[purpose[1:]] = torch.rand(4, generator=fresh(seed, *purpose))
+            return fresh(seed, *purpose)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(seeds, "generator", generator)
+            patch.setattr(torch, "manual_seed", lambda seed: found.update({("init",): torch.tensor(seed)}) or begin(seed))
+            trained = classify.train(CELL, images, RETRAIN, 8, 0, stream, "small", small.NoCheckpoint())
+        return trained.network.state_dict(), found
+
+    (one, first), (again, repeated), (other, second) = draws("cifar10/one"), draws("cifar10/one"), draws("cifar10/other")
+    assert small.same(one, again)
+    assert small.same(first, repeated)
+    assert {purpose[0] for purpose in first} == {"init", "order", "augment", "drop path"}
+    assert first.keys() == second.keys()
+    assert not [purpose for purpose, values in first.items() if torch.equal(values, second[purpose])]
+    assert not small.same(one, other)
 
 
 def test_the_auxiliary_loss_counts_with_its_weight() -> None:
     def first_loss(weight: float) -> float:
         images = image_data.standard_split(small.data(size=16), torch.device("cpu"))
         settings = RETRAIN.model_copy(update={"auxiliary_weight": weight, "epochs": 1, "batch_size": 16})
-        return classify.train(CELL, images, settings, 0, 0, "small", small.NoCheckpoint()).log.rows[0]["train_loss"]
+        return classify.train(CELL, images, settings, 0, 0, "small", "small", small.NoCheckpoint()).log.rows[0]["train_loss"]
 
     without, half, whole = first_loss(1e-12), first_loss(0.5), first_loss(1.0)
     assert half - without == pytest.approx(whole - half, rel=1e-4)

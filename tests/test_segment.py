@@ -19,6 +19,7 @@ from eoinas.genotype import ZERO
 from eoinas.metrics import iou, label_scenes
 from eoinas.models.segmentation import PooledClassifier, SegmentationNetwork, SegNetworkParams
 from eoinas.ranks import ALONE, Group
+from eoinas.runlog import RunLog
 from eoinas.train import candidates, pretrained, search, search_seg, segment
 from tests import closure
 from tests.test_search import NoCheckpoint, same
@@ -53,11 +54,23 @@ def scenes(tmp_path_factory) -> cityscapes.Scenes:
     return cityscapes.Scenes(folder, tuple(cityscapes.read_manifest(folder / "manifest.csv", meta["listing_sha256"])), meta)
 
 
+def run(
+    scenes: cityscapes.Scenes,
+    states: object = None,
+    backbone: Path | None = None,
+    group: Group = ALONE,
+    workers: int = 0,
+    stream: str = "small",
+    **changes: object,
+) -> tuple[SegmentationNetwork, RunLog]:
+    """A small training."""
+    states, numbers = states or NoCheckpoint(), train_settings(**changes)
+    return segment.train(CELL, scenes, size(), numbers, backbone, CPU, group, "small", states, stream=stream, workers=workers)
+
+
 def train(scenes: cityscapes.Scenes, states: object = None, **changes: object) -> tuple[dict, list[dict]]:
     """State and history of a small training."""
-    network, log = segment.train(
-        CELL, scenes, size(), train_settings(**changes), None, CPU, ALONE, "small", states or NoCheckpoint()
-    )
+    network, log = run(scenes, states, **changes)
     return network.state_dict(), log.rows
 
 
@@ -85,6 +98,7 @@ def test_the_same_bytes_again_and_with_workers(scenes, usual) -> None:
     assert same(train(scenes)[0], usual[0])
     assert same(train(scenes, workers=1)[0], usual[0])
     assert not same(train(scenes, seed=1)[0], usual[0])
+    assert not same(train(scenes, stream="other")[0], usual[0])
 
 
 @pytest.mark.parametrize("changes", [{"loss": "ohem", "ohem_threshold": 0.05}, {"grad_clip": 0.1}, {"power": 2.0}])
@@ -120,7 +134,7 @@ def test_a_stopped_training_goes_on_exactly(scenes, usual, tmp_path, monkeypatch
 def test_a_batch_of_one_picture_a_process_is_refused(scenes) -> None:
     def refused(group: Group, **changes: object) -> None:
         with pytest.raises(InputError, match="seg_train: a batch of one picture a process cannot be normalised"):
-            segment.train(CELL, scenes, size(), train_settings(**changes), None, CPU, group, "small", NoCheckpoint())
+            run(scenes, group=group, **changes)
 
     refused(ALONE, batch_size=1)
     refused(Group(0, 4, 0), batch_size=4, sync_bn=False)
@@ -157,7 +171,7 @@ def test_the_backbone_is_taken_and_the_rest_is_as_from_scratch(tmp_path) -> None
 
 def test_training_starts_from_the_backbone(scenes, tmp_path, usual) -> None:
     path = pooled(tmp_path)
-    network, _ = segment.train(CELL, scenes, size(), train_settings(), path, CPU, ALONE, "small", NoCheckpoint())
+    network, _ = run(scenes, backbone=path)
     assert not same(network.state_dict(), usual[0])
 
 
@@ -197,9 +211,7 @@ def test_files_that_are_no_weights_are_named(tmp_path) -> None:
 def labelled(scenes, tmp_path_factory) -> tuple[Path, np.ndarray]:
     """Predictions of a network that knows a little, and their confusion matrix."""
     folder = tmp_path_factory.mktemp("out") / "predictions"
-    network, _ = segment.train(
-        CELL, scenes, size(), train_settings(iterations=30, learning_rate=0.05), None, CPU, ALONE, "small", NoCheckpoint()
-    )
+    network, _ = run(scenes, iterations=30, learning_rate=0.05)
     return folder, label_scenes.label_scenes(network, scenes, CPU, folder)
 
 

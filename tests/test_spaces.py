@@ -80,7 +80,7 @@ def test_without_zero_every_operation_of_an_edge_runs() -> None:
 @pytest.fixture
 def ninth(monkeypatch) -> tuple[str, ...]:
     """The operations with one of one's own."""
-    own = ops.Operation(lambda C, stride, affine, _, track: ops.ReLUConvBN(C, C, 1, stride, affine, track), True)
+    own = ops.Operation(lambda C, stride, norm: ops.ReLUConvBN(C, C, 1, stride, norm.affine), weights=True)
     monkeypatch.setitem(ops.OPERATIONS, "conv_1x1", own)
     return tuple(ops.OPERATIONS)
 

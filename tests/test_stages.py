@@ -19,34 +19,57 @@ from eoinas.metrics import complexity
 from eoinas.models.cifar import NetworkCIFAR
 from eoinas.models.imagenet import NetworkImageNet
 from eoinas.train import classify
-from tests import test_search as small
 
 ROOT = Path(__file__).parent.parent
-SEARCH = {"C": 2, "layers": 3, "batch_size": 8, "epoch_images": 16, "epochs": 4, "warmup": 1, "prune_every": 2}
+SEARCH = {"C": 2, "layers": 3, "batch_size": 8, "epoch_images": 16, "epochs": 8, "warmup": 1, "prune_every": 1}
 RETRAIN = {"C": 2, "layers": 3, "epochs": 2, "batch_size": 8, "epoch_images": 16, "eval_batch_size": 400}
 ENTRIES = {
-    "cifar10": {
-        "ours": {"genotype": "eoinas", "cutout": 16},
-        "published": {"genotype": "data/genotypes/eoinas_cifar.json", "cutout": 0},
-    },
-    "cifar100": {"random": {"genotype": "random", "cutout": 16}},
+    "cifar10-ours": {"genotype": "eoinas", "cutout": 16},
+    "cifar10-published": {"genotype": "data/genotypes/eoinas_cifar.json", "cutout": 0},
+    "cifar100-random": {"genotype": "random", "cutout": 16},
 }
-TRANSFER = {"imagenet": {"ours": {"genotype": "eoinas"}}, "cityscapes": {"ours": {"genotype": "cityscapes"}}}
+ALONE = ("none", "sep_conv_3x3")
+VARIANTS = {
+    "baseline": {"slimming": False, "indicator": "beta", "label": "plain"},
+    "eoinas": {"slimming": True, "indicator": "oii", "label": "EoiNAS"},
+}
 
 
 def write_params(folder: Path, **changes: object) -> None:
     """params.yaml of a project that runs in seconds; ``changes`` are of its top level."""
     values = yaml.safe_load((ROOT / "params.yaml").read_text())
     demo = values["demo"]
+    demo["repeats"].update(searches=2, retrainings=2)
     demo["search"].update(SEARCH)
     demo["retrain"].update(RETRAIN)
     demo["derive"]["short"].update({**RETRAIN, "epochs": 1})
-    demo["standalone"].update(RETRAIN, runs=[0, 3])
+    demo["standalone"].update(runs=[0, 3])
     demo["imagenet_data"].update(digits_train=2, digits_val=1)
-    demo["cifar100"].update(digits_train=200, digits_test=100)
-    values.update(search_seeds=[0, "3-3"], retrain_runs=["0-1"], entries={**ENTRIES, **TRANSFER})
+    demo["datasets"]["cifar100"].update(digits_train=200, digits_test=100)
+    values.update(search_seeds=[0, "1-1"], retrain_runs=["0-1"], variants=VARIANTS, entries=ENTRIES)
+    values["imagenet_entries"] = {"ours": {"genotype": "eoinas"}}
     values.update(changes)
-    (folder / "params.yaml").write_text(yaml.safe_dump(values))
+    (folder / "params.yaml").write_text(yaml.safe_dump(values, sort_keys=False))
+
+
+def change(**changes: object) -> None:
+    """Set dotted keys, with two underscores for a dot, of params.yaml here, and resolve it."""
+    values = yaml.safe_load(Path("params.yaml").read_text())
+    for name, value in changes.items():
+        *path, last = name.split("__")
+        block = values
+        for part in path:
+            block = block[part]
+        block[last] = value
+    Path("params.yaml").write_text(yaml.safe_dump(values, sort_keys=False))
+    run("settings", "demo")
+
+
+def tiny() -> imageset.ImageSet:
+    """A few random images of 8 x 8 in three classes."""
+    source = np.random.default_rng(0)
+    splits = [(source.integers(256, size=(n, 3, 8, 8), dtype=np.uint8), np.arange(n) % 3) for n in (16, 6)]
+    return imageset.build(*splits, ("ant", "bee", "cat"), "here")
 
 
 def run(stage: str, *arguments: str) -> None:
@@ -62,22 +85,24 @@ def finished(tmp_path_factory) -> Path:
     before, root = Path.cwd(), os.environ.pop("DVC_ROOT", None)
     os.chdir(folder)
     try:
-        run("check_params", "demo")
-        run("data_cifar10", "demo")
-        run("data_cifar100", "demo")
-        for seeds in ("0", "3-3"):
-            run("search", "demo", "eoinas", seeds)
-        run("derive", "demo", "eoinas")
-        run("random_cells", "demo")
+        run("settings", "demo")
+        for data in ("cifar10", "cifar100"):
+            run("data", "demo", data)
+        for seeds in ("0", "1-1"):
+            run("search", "demo", "cifar10", "eoinas", seeds)
+        run("derive", "demo", "cifar10", "eoinas")
+        run("random_cells", "demo", "cifar10")
         for variant in ("eoinas", "random"):
             run("select_genotype", "demo", variant)
         run("entries", "demo")
         run("data_imagenet", "demo")
         run("complexity", "demo")
-        run("standalone", "demo", "1-2")
-        for data, names in ENTRIES.items():
-            for name in names:
-                run("retrain", "demo", data, name, "0-1")
+        for operation in ALONE:
+            run("standalone", "demo", "cifar10", "eoinas", operation)
+        for entry in ENTRIES:
+            run("retrain", "demo", entry, "0-1")
+        for seeds in ("0", "1-1"):
+            run("retrain_seeds", "demo", "cifar10", "eoinas", seeds)
     finally:
         os.chdir(before)
         torch.use_deterministic_algorithms(False)
@@ -93,6 +118,7 @@ def project(tmp_path, monkeypatch) -> Path:
     shutil.copytree(ROOT / "data/genotypes", tmp_path / "data/genotypes")
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("DVC_ROOT", raising=False)
+    run("settings", "demo")
     return tmp_path
 
 
@@ -101,32 +127,44 @@ def read(path: Path) -> object:
 
 
 def test_every_stage_leaves_its_outputs_and_nothing_else(finished) -> None:
-    found = {
-        str(path.relative_to(finished / "results/demo")) for path in (finished / "results/demo").rglob("*") if path.is_file()
-    }
-    expected = {"params_checked.txt", "complexity.json"}
-    for seed in (0, 3):
-        searched = f"search/eoinas/{'3-3' if seed else '0'}"
+    results = finished / "results/demo"
+    found = {str(path.relative_to(results)) for path in results.rglob("*") if path.is_file()}
+    expected = {"complexity.json"}
+    trained = ("weights.safetensors", "history.csv", "predictions.npy", "result.json")
+    selected = read(results / "selection/eoinas.json")["seed"]
+    for seed, item in ((0, "0"), (1, "1-1")):
+        searched = f"search/eoinas/{item}"
         expected |= {f"{searched}/{seed}/{name}" for name in ("supernet.safetensors", "history.csv", "trace.npz")}
         expected |= {f"derive/{kind}/{seed}/{name}.json" for kind in ("eoinas", "random") for name in ("genotype", "score")}
         expected |= {f"timing/{searched}/{seed}.json"}
+        if seed != selected:  # the selected cell is trained as an entry
+            expected |= {f"retrain_seeds/eoinas/{item}/{seed}/0/{name}" for name in trained}
     expected |= {f"{kind}/{name}.json" for kind in ("genotypes", "selection") for name in ("eoinas", "random")}
-    expected |= {"entries/imagenet/ours.json"}
-    alone = ("result.json", "history-0.csv", "history-3.csv")
-    expected |= {f"standalone/1-2/{operation}/{name}" for operation in ("none", "sep_conv_3x3") for name in alone}
-    for data, names in ENTRIES.items():
-        expected |= {f"entries/{data}/{name}.json" for name in names}
-        outputs = ("weights.safetensors", "history.csv", "predictions.npy", "result.json")
-        expected |= {f"retrain/{data}/{name}/0-1/{run}/{output}" for name in names for run in (0, 1) for output in outputs}
-    assert found == expected
+    expected |= {"entries/imagenet-ours.json"}
+    expected |= {f"standalone/{each}/{name}" for each in ALONE for name in ("result.json", "history-0.csv", "history-3.csv")}
+    for entry in ENTRIES:
+        expected |= {f"entries/{entry}.json"}
+        expected |= {f"retrain/{entry}/0-1/{run}/{name}" for run in (0, 1) for name in trained}
+    assert {name for name in found if not name.startswith("settings/")} == expected
     assert list((finished / ".scratch").iterdir()) == []
     assert not list(finished.rglob("*.part"))
+
+
+def test_every_search_is_trained_once(finished) -> None:
+    """A seed's cell is trained in a stage of its own or, the selected one's, as an entry, from draws of its own."""
+    results = finished / "results/demo"
+    selected = read(results / "selection/eoinas.json")["seed"]
+    other = 1 - selected
+    folder = results / f"retrain_seeds/eoinas/{'0' if other == 0 else '1-1'}/{other}/0"
+    assert read(folder / "result.json")["images"] == 360
+    served = results / "retrain/cifar10-ours/0-1/0"
+    assert (folder / "history.csv").read_bytes() != (served / "history.csv").read_bytes()
 
 
 def test_the_best_seed_is_selected(finished) -> None:
     results = finished / "results/demo"
     for variant, by in (("eoinas", "supernet"), ("random", "retrain")):
-        scores = {seed: read(results / f"derive/{variant}/{seed}/score.json") for seed in (0, 3)}
+        scores = {seed: read(results / f"derive/{variant}/{seed}/score.json") for seed in (0, 1)}
         chosen = read(results / f"selection/{variant}.json")
         assert chosen["scores"] == {str(seed): score["accuracy"] for seed, score in scores.items()}
         assert chosen["seed"] == max(scores, key=lambda seed: scores[seed]["accuracy"])
@@ -137,32 +175,31 @@ def test_the_best_seed_is_selected(finished) -> None:
 
 def test_entries_hold_their_cells(finished) -> None:
     results = finished / "results/demo"
-    assert read(results / "entries/cifar10/ours.json")["cell"] == read(results / "genotypes/eoinas.json")
-    assert read(results / "entries/cifar100/random.json")["cell"] == read(results / "genotypes/random.json")
-    published = read(results / "entries/cifar10/published.json")
+    assert read(results / "entries/cifar10-ours.json")["cell"] == read(results / "genotypes/eoinas.json")
+    assert read(results / "entries/cifar100-random.json")["cell"] == read(results / "genotypes/random.json")
+    published = read(results / "entries/cifar10-published.json")
     assert published["cell"] == read(finished / "data/genotypes/eoinas_cifar.json")
     assert published["cutout"] == 0
 
 
 def test_result_counts_the_wrong_predictions(finished) -> None:
-    for data in ENTRIES:
-        labels = np.load(finished / f"data/prepared/demo/{data}/test_labels.npy")
-        for name in ENTRIES[data]:
-            folder = finished / f"results/demo/retrain/{data}/{name}/0-1/1"
-            result, predictions = read(folder / "result.json"), np.load(folder / "predictions.npy")
-            assert (result["wrong"], result["images"], result["epochs"]) == ((predictions != labels).sum(), len(labels), 2)
-            assert result["best_wrong"] <= result["wrong"]
-            assert result["data"]["source"] == "digits"
-            rows = (folder / "history.csv").read_text().splitlines()
-            assert float(rows[-1].split(",")[-1]) == pytest.approx(result["wrong"] / len(labels), rel=1e-5)
+    for entry in ENTRIES:
+        labels = np.load(finished / f"data/prepared/demo/images/{entry.partition('-')[0]}/test_labels.npy")
+        folder = finished / f"results/demo/retrain/{entry}/0-1/1"
+        result, predictions = read(folder / "result.json"), np.load(folder / "predictions.npy")
+        assert (result["wrong"], result["images"], result["epochs"]) == ((predictions != labels).sum(), len(labels), 2)
+        assert result["best_wrong"] <= result["wrong"]
+        assert result["data"]["source"] == "digits"
+        rows = (folder / "history.csv").read_text().splitlines()
+        assert float(rows[-1].split(",")[-1]) == pytest.approx(result["wrong"] / len(labels), rel=1e-5)
 
 
 def test_complexity_is_of_the_retrained_network(finished) -> None:
     found = read(finished / "results/demo/complexity.json")
-    expected = {**ENTRIES, "imagenet": TRANSFER["imagenet"]}
-    assert {data: set(names) for data, names in found.items()} == {data: set(names) for data, names in expected.items()}
+    expected = {"cifar10": {"ours", "published"}, "cifar100": {"random"}, "imagenet": {"ours"}}
+    assert {data: set(names) for data, names in found.items()} == expected
     cell = genotype.load(finished / "data/genotypes/eoinas_cifar.json")
-    size = np.load(finished / "data/prepared/demo/cifar10/train_images.npy").shape[-1]
+    size = np.load(finished / "data/prepared/demo/images/cifar10/train_images.npy").shape[-1]
     assert found["cifar10"]["published"] == complexity.of_classifier(NetworkCIFAR, cell, 2, 3, 10, size)
     large = yaml.safe_load((finished / "params.yaml").read_text())["demo"]["imagenet"]
     cell = genotype.load(finished / "results/demo/genotypes/eoinas.json")
@@ -179,13 +216,29 @@ def test_search_cost_has_days_and_device(finished) -> None:
 def test_running_again_gives_the_same_bytes(finished, project, monkeypatch) -> None:
     for name in ("data/prepared", "results/demo/entries"):
         shutil.copytree(finished / name, project / name)
+    change(retrain_runs=["0", "1"])
     monkeypatch.setattr(devices, "device", lambda _threads: torch.device("cpu"))
-    run("random_cells", "demo")
-    run("retrain", "demo", "cifar10", "ours", "1")  # a stage of its own gives what it gives as one of several
-    for name, again in (("derive/random/3", "derive/random/3"), ("retrain/cifar10/ours/0-1/1", "retrain/cifar10/ours/1/1")):
+    run("random_cells", "demo", "cifar10")
+    run("retrain", "demo", "cifar10-ours", "1")  # a stage of its own gives what it gives as one of several
+    for name, again in (("derive/random/1", "derive/random/1"), ("retrain/cifar10-ours/0-1/1", "retrain/cifar10-ours/1/1")):
         paths = sorted((project / "results/demo" / again).iterdir())
         assert len(paths) >= 2
         assert all(path.read_bytes() == (finished / "results/demo" / name / path.name).read_bytes() for path in paths)
+
+
+def test_entries_do_not_share_their_draws(finished, project, monkeypatch) -> None:
+    """Run r of one entry is independent of run r of another, as Welch's test assumes: the same cell ends otherwise."""
+    for name in ("data/prepared", "results/demo/entries"):
+        shutil.copytree(finished / name, project / name)
+    change(entries={**ENTRIES, "cifar10-again": ENTRIES["cifar10-ours"]})
+    shutil.copy("results/demo/entries/cifar10-ours.json", "results/demo/entries/cifar10-again.json")
+    monkeypatch.setattr(devices, "device", lambda _threads: torch.device("cpu"))
+    run("retrain", "demo", "cifar10-again", "0-1")
+    one, two = (folder / "retrain/{}/0-1/0/history.csv" for folder in (finished / "results/demo", Path("results/demo")))
+    first = Path(str(one).format("cifar10-ours")).read_text().splitlines()[1].split(",")
+    second = Path(str(two).format("cifar10-again")).read_text().splitlines()[1].split(",")
+    assert first[:2] == second[:2]  # epoch, rate
+    assert first[2] != second[2]  # the loss
 
 
 def test_runs_that_a_killed_stage_had_finished_are_not_done_again(finished, project, monkeypatch) -> None:
@@ -202,28 +255,36 @@ def test_runs_that_a_killed_stage_had_finished_are_not_done_again(finished, proj
 
     monkeypatch.setattr(classify, "train", killed_in_the_second)
     with pytest.raises(KeyboardInterrupt):
-        run("retrain", "demo", "cifar10", "ours", "0-1")
+        run("retrain", "demo", "cifar10-ours", "0-1")
     assert not Path("results/demo/retrain").exists()
-    run("retrain", "demo", "cifar10", "ours", "0-1")
+    change(machine__demo={"workers": 1, "checkpoint_minutes": 3.0})  # it cannot change a result and loses no state
+    run("retrain", "demo", "cifar10-ours", "0-1")
     assert started == [0, 1, 1]
-    found = project / "results/demo/retrain/cifar10/ours/0-1"
+    found = project / "results/demo/retrain/cifar10-ours/0-1"
     paths = [path.relative_to(found) for path in found.rglob("*") if path.is_file()]
     assert len(paths) == 8
     assert all((found / path).read_bytes() == (finished / found.relative_to(project) / path).read_bytes() for path in paths)
     assert list(Path(".scratch").iterdir()) == []
 
 
+def test_other_images_than_the_entrys_are_refused(finished, project, refused) -> None:
+    for name in ("data/prepared", "results/demo/entries"):
+        shutil.copytree(finished / name, project / name)
+    path = Path("data/prepared/demo/images/cifar10/train_labels.npy")
+    np.save(path, np.load(path)[::-1])
+    message = refused("retrain", "demo", "cifar10-ours", "0-1")
+    assert message.startswith("error: results/demo/entries/cifar10-ours.json: written for other images")
+
+
 def test_derive_by_a_short_training(finished, project, monkeypatch) -> None:
-    values = yaml.safe_load(Path("params.yaml").read_text())
-    values["demo"]["derive"]["by"] = "retrain"
-    Path("params.yaml").write_text(yaml.safe_dump(values))
+    change(demo__derive__by="retrain")
     for name in ("data/prepared", "results/demo/search"):
         shutil.copytree(finished / name, project / name)
     monkeypatch.setattr(devices, "device", lambda _threads: torch.device("cpu"))
-    run("derive", "demo", "eoinas")
-    found = project / "results/demo/derive/eoinas/3"
+    run("derive", "demo", "cifar10", "eoinas")
+    found = project / "results/demo/derive/eoinas/1"
     assert read(found / "score.json")["by"] == "retrain"
-    assert (found / "genotype.json").read_bytes() == (finished / "results/demo/derive/eoinas/3/genotype.json").read_bytes()
+    assert (found / "genotype.json").read_bytes() == (finished / "results/demo/derive/eoinas/1/genotype.json").read_bytes()
 
 
 # Mistakes
@@ -250,47 +311,28 @@ def refused(monkeypatch, capsys):
     return call
 
 
-ALL = {
-    "check_params": (),
-    "data_cifar10": (),
-    "data_cifar100": (),
-    "search": ("eoinas", "0"),
-    "derive": ("eoinas",),
-    "random_cells": (),
-    "retrain": ("cifar10", "ours", "0"),
-    "standalone": ("1",),
-    "complexity": (),
-    "data_imagenet": (),
-    "imagenet": ("ours",),
-}
-
-
-@pytest.mark.parametrize("stage", ALL)
-def test_an_unknown_scale_is_refused(project, refused, stage: str) -> None:
-    assert refused(stage, "papier", *ALL[stage]) == "error: unknown scale 'papier'; one of demo, study, paper"
+NO_SETTINGS = "no such file: params.yaml has no such scale or item; run `dvc repro` or python -m stages.settings SCALE"
 
 
 @pytest.mark.parametrize(
     ("stage", "arguments", "message"),
     [
-        ("search", ("demo", "eoinass", "0"), "unknown variant 'eoinass'; one of baseline, sss, eoinas"),
-        ("derive", ("demo", "eoinass"), "unknown variant 'eoinass'; one of baseline, sss, eoinas"),
-        ("search", ("demo", "eoinas", "one"), "'one' is neither a number"),
-        ("search", ("demo", "eoinas", "-1"), "'-1' is neither a number"),
-        ("retrain", ("demo", "cifar10", "ours", ""), "'' is neither a number"),
-        ("retrain", ("demo", "cifar10", "ours", "9-0"), "'9-0' is neither a number"),
-        ("search", ("demo", "eoinas", "0"), "data/prepared/demo/cifar10/meta.json: no such file"),
-        ("random_cells", ("demo",), "data/prepared/demo/cifar10/meta.json: no such file"),
-        ("derive", ("demo", "eoinas"), "results/demo/search/eoinas/0/0/trace.npz: no such file"),
+        ("settings", ("papier",), "unknown scale 'papier'; one of paper, study, demo"),
+        ("search", ("papier", "cifar10", "eoinas", "0"), f"results/papier/settings/search/eoinas/0.json: {NO_SETTINGS}"),
+        ("search", ("demo", "cifar10", "eoinass", "0"), f"results/demo/settings/search/eoinass/0.json: {NO_SETTINGS}"),
+        ("search", ("demo", "cifar10", "eoinas", "7"), f"results/demo/settings/search/eoinas/7.json: {NO_SETTINGS}"),
+        ("derive", ("demo", "cifar10", "eoinass"), f"results/demo/settings/derive/eoinass.json: {NO_SETTINGS}"),
+        ("retrain", ("demo", "cifar10-ours", "9-0"), f"results/demo/settings/retrain/9-0.json: {NO_SETTINGS}"),
+        ("search", ("demo", "cifar10", "eoinas", "0"), "data/prepared/demo/images/cifar10/meta.json: no such file"),
+        ("random_cells", ("demo", "cifar10"), "data/prepared/demo/images/cifar10/meta.json: no such file"),
+        ("derive", ("demo", "cifar10", "eoinas"), "results/demo/search/eoinas/0/0/trace.npz: no such file"),
         ("select_genotype", ("demo", "eoinas"), "results/demo/derive/eoinas/0/score.json: no such file"),
         ("select_genotype", ("demo", "eoinass"), "results/demo/derive/eoinass/0/score.json: no such file"),
-        ("entries", ("demo",), "results/demo/genotypes/eoinas.json: no such file"),
-        ("retrain", ("demo", "cifar10", "ours", "0"), "results/demo/entries/cifar10/ours.json: no such file"),
-        ("retrain", ("demo", "cifar12", "ours", "0"), "results/demo/entries/cifar12/ours.json: no such file"),
-        ("standalone", ("demo", "zero"), "'zero' is neither a number"),
-        ("standalone", ("demo", "6-8"), "'6-8': the operations have the numbers 0 to 7"),
-        ("standalone", ("demo", "0-7"), "results/demo/genotypes/eoinas.json: no such file"),
-        ("complexity", ("demo",), "data/prepared/demo/cifar10/meta.json: no such file"),
+        ("retrain", ("demo", "cifar10-ours", "0-1"), "results/demo/entries/cifar10-ours.json: no such file"),
+        ("retrain", ("demo", "cifar12-ours", "0-1"), "results/demo/entries/cifar12-ours.json: no such file"),
+        ("retrain_seeds", ("demo", "cifar10", "eoinas", "0"), "results/demo/selection/eoinas.json: no such file"),
+        ("standalone", ("demo", "cifar10", "eoinas", "none"), "results/demo/genotypes/eoinas.json: no such file"),
+        ("imagenet", ("demo", "ours"), "results/demo/entries/imagenet-ours.json: no such file"),
     ],
 )
 def test_a_wrong_item_or_a_missing_input_is_named(project, refused, stage: str, arguments: tuple, message: str) -> None:
@@ -298,23 +340,15 @@ def test_a_wrong_item_or_a_missing_input_is_named(project, refused, stage: str, 
 
 
 @pytest.mark.parametrize("weight", [-0.1, float("nan"), "much", None])
-def test_a_bad_lambda_is_named(finished, project, refused, weight: object) -> None:
-    shutil.copytree(finished / "data/prepared", project / "data/prepared")
+def test_a_bad_lambda_is_named(project, refused, weight: object) -> None:
     write_params(project, **{"lambda": weight})
-    assert refused("search", "demo", "eoinas", "0").startswith("error: params.yaml: lambda: ")
-    assert refused("check_params", "demo").startswith("error: params.yaml: lambda: ")
-
-
-def with_source(source: str, raw: str) -> None:
-    values = yaml.safe_load(Path("params.yaml").read_text())
-    values["demo"]["cifar10"].update(source=source, raw=raw, download=False)
-    Path("params.yaml").write_text(yaml.safe_dump(values))
+    assert refused("settings", "demo").startswith("error: params.yaml: lambda: ")
 
 
 @pytest.mark.parametrize("source", ["cifar10", "folder"])
 def test_a_missing_raw_folder_is_named(project, refused, source: str) -> None:
-    with_source(source, "nowhere")
-    assert "nowhere" in refused("data_cifar10", "demo")
+    change(demo__datasets__cifar10={"source": source, "raw": "nowhere", "download": False})
+    assert "nowhere" in refused("data", "demo", "cifar10")
 
 
 @pytest.mark.parametrize("check_md5", [True, False])
@@ -323,11 +357,8 @@ def test_a_truncated_cifar_file_is_named(project, refused, check_md5: bool) -> N
     folder.mkdir(parents=True)
     for name in (*(f"data_batch_{i}" for i in range(1, 6)), "test_batch", "batches.meta"):
         (folder / name).write_bytes(b"\x80\x02}q\x01(U\x04data")
-    with_source("cifar10", "raw")
-    values = yaml.safe_load(Path("params.yaml").read_text())
-    values["demo"]["cifar10"]["check_md5"] = check_md5
-    Path("params.yaml").write_text(yaml.safe_dump(values))
-    message = refused("data_cifar10", "demo")
+    change(demo__datasets__cifar10={"source": "cifar10", "raw": "raw", "download": False, "check_md5": check_md5})
+    message = refused("data", "demo", "cifar10")
     assert message.startswith("error: raw/cifar-10-batches-py/data_batch_1: ")
     assert ("md5" in message) is check_md5
 
@@ -346,24 +377,24 @@ def test_a_genotype_that_does_not_fit_is_named(project, refused, spoil, message:
     cell = read(ROOT / "data/genotypes/eoinas_cifar.json")
     spoil(cell)
     path.write_text(json.dumps(cell))
-    write_params(project, entries={**ENTRIES, **TRANSFER, "cifar10": {"mine": {"genotype": str(path), "cutout": 0}}})
+    change(entries={"cifar10-mine": {"genotype": str(path), "cutout": 0}})
+    imageset.save("data/prepared/demo/images/cifar10", tiny(), "tests")
     found = refused("entries", "demo")
     assert found.startswith("error: data/genotypes/mine.json: ")
     assert message in found
 
 
 def test_a_genotype_that_is_neither_searched_nor_a_file_is_named(project, refused) -> None:
-    write_params(project, entries={**ENTRIES, **TRANSFER, "cifar10": {"mine": {"genotype": "eoinass", "cutout": 0}}})
-    assert refused("entries", "demo").startswith("error: params.yaml: entries.cifar10.mine.genotype: one of eoinas, ")
+    change(entries={"cifar10-mine": {"genotype": "eoinass", "cutout": 0}})
+    imageset.save("data/prepared/demo/images/cifar10", tiny(), "tests")
+    assert refused("entries", "demo").startswith("error: params.yaml: entries.cifar10-mine.genotype: one of baseline, eoinas, ")
 
 
 def test_weights_of_another_supernet_are_refused(finished, project, refused) -> None:
     for name in ("data/prepared", "results/demo/search"):
         shutil.copytree(finished / name, project / name)
-    values = yaml.safe_load(Path("params.yaml").read_text())
-    values["demo"]["search"]["C"] = 3
-    Path("params.yaml").write_text(yaml.safe_dump(values))
-    message = refused("derive", "demo", "eoinas")
+    change(demo__search__C=3)
+    message = refused("derive", "demo", "cifar10", "eoinas")
     assert message.startswith("error: results/demo/search/eoinas/0/0/supernet.safetensors: not the weights of this network")
 
 
@@ -371,31 +402,32 @@ def test_two_of_the_same_stage_do_not_run_together(finished, project, refused, m
     shutil.copytree(finished / "data/prepared", project / "data/prepared")
     monkeypatch.setattr(checkpoint, "fingerprint", lambda *_: "a" * 64)
     with suppress(KeyboardInterrupt), checkpoint.Checkpoint("demo-search-eoinas-0", "a" * 64, 1.0):
-        message = refused("search", "demo", "eoinas", "0")
+        message = refused("search", "demo", "cifar10", "eoinas", "0")
     assert message.startswith("error: demo-search-eoinas-0: another process works on this stage")
 
 
 def test_images_too_small_for_the_auxiliary_head_are_refused(finished, project, refused) -> None:
-    imageset.save("data/prepared/demo/cifar10", small.data(size=8), "tests")
-    shutil.copytree(finished / "results/demo/entries", project / "results/demo/entries")
-    assert "images of 8x8 are too small" in refused("retrain", "demo", "cifar10", "ours", "0")
+    source = "data/prepared/demo/images/cifar10"
+    imageset.save(source, tiny(), "tests")
+    entry = read(finished / "results/demo/entries/cifar10-ours.json")
+    Path("results/demo/entries").mkdir()
+    Path("results/demo/entries/cifar10-ours.json").write_text(json.dumps({**entry, "data": imageset.digest(source)}))
+    assert "images of 8x8 are too small" in refused("retrain", "demo", "cifar10-ours", "0-1")
 
 
 def test_a_last_batch_of_one_image_can_be_trained_on(finished, project, monkeypatch) -> None:
     monkeypatch.setattr(devices, "device", lambda _threads: torch.device("cpu"))
-    values = yaml.safe_load(Path("params.yaml").read_text())
-    values["demo"]["retrain"]["epoch_images"] = 9  # a batch of 8 and one of 1
-    Path("params.yaml").write_text(yaml.safe_dump(values))
+    change(demo__retrain__epoch_images=9)  # a batch of 8 and one of 1
     for name in ("data/prepared", "results/demo/entries"):
         shutil.copytree(finished / name, project / name)
-    run("retrain", "demo", "cifar10", "ours", "0")
+    run("retrain", "demo", "cifar10-ours", "0-1")
 
 
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        (("data_cifar10", "papier"), "error: unknown scale 'papier'; one of demo, study, paper"),
-        (("data_cifar10",), "usage: python -m stages.data_cifar10 SCALE"),
+        (("settings", "papier"), "error: unknown scale 'papier'; one of paper, study, demo"),
+        (("data", "demo"), "usage: python -m stages.data SCALE DATA"),
         (("select_genotype", "demo"), "usage: python -m stages.select_genotype SCALE VARIANT"),
     ],
 )

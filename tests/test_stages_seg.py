@@ -28,13 +28,13 @@ def write_params(folder: Path) -> None:
     demo["cityscapes_data"].update(drawn_train=8, drawn_val=6, drawn_width=128, drawn_height=64)
     demo["imagenet_data"].update(digits_train=4, digits_val=1)
     demo["seg_pretrain"].update(epochs=1, image_size=32, batch_size=20)
-    demo["seg_search"].update(C=2, epochs=4, warmup=1)
+    demo["seg_search"].update(C=2, epochs=8, warmup=1, prune_every=1)
     demo["seg_search"]["crops"].update(crop=33)
     demo["seg_network"].update(C=2, width=8, low_width=4)
     demo["seg_train"].update(iterations=4)
     demo["seg_train"]["crops"].update(crop=33)
-    values["entries"]["cityscapes"] = ENTRIES
-    (folder / "params.yaml").write_text(yaml.safe_dump(values))
+    values["cityscapes_entries"] = ENTRIES
+    (folder / "params.yaml").write_text(yaml.safe_dump(values, sort_keys=False))
 
 
 def run(stage: str, *arguments: str) -> None:
@@ -49,6 +49,7 @@ def finished(tmp_path_factory) -> Path:
     before, root, threads = Path.cwd(), os.environ.pop("DVC_ROOT", None), torch.get_num_threads()
     os.chdir(folder)
     try:
+        run("settings", "demo")
         run("data_cityscapes", "demo")
         run("seg_search", "demo")
         run("seg_entries", "demo")
@@ -119,6 +120,7 @@ def test_training_starts_from_the_pretrained_backbone(finished, project, monkeyp
     values = yaml.safe_load(Path("params.yaml").read_text())
     values["demo"]["seg_train"].update(iterations=1, learning_rate=1e-12)
     Path("params.yaml").write_text(yaml.safe_dump(values))
+    run("settings", "demo")
     run("seg_train", "demo", "ours", "pretrained")
     torch.set_deterministic_debug_mode("default")
     before = load_file("results/demo/seg_pretrain/ours/weights.safetensors")
@@ -139,6 +141,7 @@ def test_everything_is_the_same_bytes_again(finished, project) -> None:
     shutil.rmtree("results")
     shutil.rmtree("data/prepared")
     for stage, *arguments in (
+        ("settings", "demo"),
         ("data_cityscapes", "demo"),
         ("seg_search", "demo"),
         ("seg_entries", "demo"),
@@ -166,7 +169,7 @@ def complaint(stage: str, *arguments: str) -> str:
 def test_mistakes_on_the_command_line_are_named(project) -> None:
     assert complaint("seg_train", "demo", "ours", "warm") == "unknown init 'warm'; one of scratch, pretrained"
     assert "seg_entries/theirs.json: no such file" in complaint("seg_train", "demo", "theirs", "scratch")
-    assert complaint("seg_search", "mini").startswith("unknown scale 'mini'")
+    assert complaint("seg_search", "mini").startswith("results/mini/settings/seg_search.json: no such file")
 
 
 def test_weights_of_another_network_are_named(project) -> None:
@@ -190,9 +193,10 @@ def test_a_damaged_trace_is_named(project) -> None:
 
 def test_an_entry_that_is_no_cell_is_named(project) -> None:
     values = yaml.safe_load(Path("params.yaml").read_text())
-    values["entries"]["cityscapes"]["ours"]["genotype"] = "eoinas"
+    values["cityscapes_entries"]["ours"]["genotype"] = "eoinas"
     Path("params.yaml").write_text(yaml.safe_dump(values))
-    assert "entries.cityscapes.ours.genotype: one of cityscapes, or data/genotypes/NAME.json" in complaint("seg_entries", "demo")
+    run("settings", "demo")
+    assert "cityscapes_entries.ours.genotype: one of cityscapes, or a file in data/genotypes/" in complaint("seg_entries", "demo")
 
 
 @pytest.mark.slow

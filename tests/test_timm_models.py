@@ -1,4 +1,5 @@
 import json
+import warnings
 from pathlib import Path
 
 import pytest
@@ -119,3 +120,23 @@ def test_configuration_is_what_it_was_trained_with() -> None:
 def test_no_weights_to_download() -> None:
     with pytest.raises(RuntimeError):
         timm.create_model("eoinas_imagenet", pretrained=True, **SMALL)
+
+
+def test_a_traced_model_is_right_for_other_sides_too() -> None:
+    """In evaluation, with gradients enabled, as any other timm model; the trace is checked by running it again."""
+    model = timm.create_model("eoinas_imagenet", **SMALL).eval()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # torch.jit itself
+        traced = torch.jit.trace(model, X)
+    for sides in ((96, 64), (64, 96), (100, 71)):
+        x = torch.randn(3, 3, *sides)
+        assert torch.allclose(traced(x), model(x), atol=1e-5), sides
+
+
+def test_an_exported_model_has_dynamic_sides() -> None:
+    model = timm.create_model("eoinas_imagenet", **{**SMALL, "layers": 3}).eval()
+    batch, height, width = torch.export.Dim("batch"), torch.export.Dim("height", min=49), torch.export.Dim("width", min=49)
+    exported = torch.export.export(model, (X,), dynamic_shapes=({0: batch, 2: height, 3: width},)).module()
+    for shape in ((2, 3, 96, 64), (3, 3, 49, 130)):
+        x = torch.randn(shape)
+        assert torch.allclose(exported(x), model(x), atol=1e-5), shape

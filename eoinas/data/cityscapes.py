@@ -27,6 +27,7 @@ Split = Literal["train", "val"]
 SPLITS: tuple[Split, ...] = ("train", "val")
 IMAGES, LABELS = "leftImg8bit", "gtFine"
 IMAGE_SUFFIX, LABEL_SUFFIX = "_leftImg8bit.png", "_gtFine_labelIds.png"
+FEWEST = 2  # scenes in a half of the search's: image pooling leaves one value a scene, and one has no spread to normalise by
 RAW = "cityscapes_data.raw"  # the key, for messages
 PREPARED = "data/prepared/{scale}/cityscapes"
 

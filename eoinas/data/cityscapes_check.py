@@ -5,29 +5,38 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import math
 import os
+import random
 import shutil
-from collections.abc import Iterable, Sequence
+import struct
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from eoinas import files, formats
-from eoinas.data import cityscapes, location, scene_cache
-from eoinas.data.cityscapes import IMAGE_SUFFIX, IMAGES, LABEL_SUFFIX, LABELS, SPLITS, CityscapesDataParams, Pair, Split
+from eoinas.data import cityscapes, listing, location, scene_cache
+from eoinas.data.cityscapes import FEWEST, IMAGE_SUFFIX, IMAGES, LABEL_SUFFIX, LABELS, SPLITS, CityscapesDataParams, Pair, Split
 from eoinas.data.cityscapes_labels import CLASSES, IGNORE
 from eoinas.errors import InputError
 
 if TYPE_CHECKING:
     from PIL import Image
 
+SAMPLE = 20  # label images of a split that are looked into where not every file is read
+_SIGNATURE, _END = b"\x89PNG\r\n\x1a\n", b"\0\0\0\0IEND\xaeB`\x82"  # how a PNG begins, and its last chunk
+
 
 def prepare(settings: CityscapesDataParams, folder: Path | str) -> None:
     """Check the pictures and write ``manifest.csv`` and ``meta.json`` to ``folder``; drawn scenes are written there too.
 
+    Prints what there is, and which classes occur.
+
     Raises:
-        InputError: a file is missing, damaged, or does not fit its other half; there is no room for the cache.
+        InputError: a file is missing, damaged, or does not fit its other half; there are too few scenes, or the labels are void;
+            there is no room for the cache.
     """
     with files.replacing_folder(folder) as temporary:
         if settings.source == "drawn":
@@ -37,17 +46,23 @@ def prepare(settings: CityscapesDataParams, folder: Path | str) -> None:
             streets.write(temporary, counts, settings.drawn_width, settings.drawn_height, settings.drawn_seed)
         root = temporary if settings.source == "drawn" else location.folder(settings.raw, cityscapes.RAW)
         pairs = [pair for split in SPLITS for pair in _listing(root, split)]
+        train = [pair for pair in pairs if pair.split == "train"]
+        if len(train) < 2 * FEWEST:
+            found = f"{root / IMAGES / 'train'}: holds {len(train)} scene{'s' * (len(train) > 1)}"
+            raise InputError(f"{found}; the search needs at least {2 * FEWEST}, {FEWEST} in each half; add some")
         if cache := cityscapes.cache_folder(settings):
-            _check_room(cache, [pair for pair in pairs if pair.split == "train"])
-        listing = _csv(pairs)
-        files.write_text(temporary / "manifest.csv", listing)
+            _check_room(cache, train)
+        looked_at = {split: _look_at(root, split, pairs, settings.decode_all) for split in SPLITS}
+        manifest = _csv(pairs)
+        files.write_text(temporary / "manifest.csv", manifest)
         meta = {
             "source": settings.source,
             "counts": {split: sum(pair.split == split for pair in pairs) for split in SPLITS},
-            "listing_sha256": hashlib.sha256(listing.encode()).hexdigest(),
-            "classes": _decode_all(root, pairs) if settings.decode_all else None,
+            "listing_sha256": hashlib.sha256(manifest.encode()).hexdigest(),
+            "classes": {split: looked_at[split].classes for split in SPLITS} if settings.decode_all else None,
         }
         formats.write_json(temporary / "meta.json", meta)
+    print("; ".join(_in_words(split, looked_at[split], pairs) for split in SPLITS))
 
 
 def _listing(root: Path, split: Split) -> list[Pair]:
@@ -60,10 +75,12 @@ def _listing(root: Path, split: Split) -> list[Pair]:
         folder = root / half / split
         if not folder.is_dir():
             raise InputError(f"{folder}: no such folder; unpack {archive} in {root}, or set {cityscapes.RAW} to where it is")
-        found = {path.relative_to(root / half).as_posix().removesuffix(suffix) for path in folder.glob(f"*/*{suffix}")}
+        found, others = listing.below(folder, lambda name, suffix=suffix: name.count("/") == 1 and name.endswith(suffix))
         if not found:
             raise InputError(f"{folder}: holds no <city>/<name>{suffix}; unpack {archive} in {root}")
-        halves.append(found)
+        halves.append({f"{split}/{name.removesuffix(suffix)}" for name in found})
+        if half == IMAGES:  # beside its labels a scene has colours, instances and polygons, which nobody misses
+            listing.tell(others, folder, f", for they are no <city>/<name>{suffix}")
     for mine, other, suffix, there, missing in (
         (halves[0], halves[1], IMAGE_SUFFIX, IMAGES, f"{LABELS}/{{}}{LABEL_SUFFIX}"),
         (halves[1], halves[0], LABEL_SUFFIX, LABELS, f"{IMAGES}/{{}}{IMAGE_SUFFIX}"),
@@ -92,13 +109,50 @@ def _pair(root: Path, split: Split, image: str, label: str) -> Pair:
     return Pair(split, image, label, *size, (root / image).stat().st_size, (root / label).stat().st_size)
 
 
-def _decode_all(root: Path, pairs: Iterable[Pair]) -> dict[str, list[str]]:
-    """The classes that occur in each split, every file read."""
-    seen = {split: np.zeros(IGNORE + 1, bool) for split in SPLITS}
-    for pair in pairs:
-        cityscapes.image(root, pair)
-        seen[pair.split][np.unique(cityscapes.labels(root, pair))] = True
-    return {split: [name for name, found in zip(CLASSES, seen[split], strict=False) if found] for split in SPLITS}
+class _Labels(NamedTuple):
+    """What the labels of a split hold."""
+
+    files: int  # that were looked at
+    void: int  # of these, how many have no class
+    classes: list[str]  # that occur
+
+
+def _look_at(root: Path, split: Split, pairs: Sequence[Pair], everything: bool) -> _Labels:
+    """Read every picture and label image of a split, or else SAMPLE of the label images.
+
+    Raises:
+        InputError: one is damaged, or no pixel has a class.
+    """
+    mine = [pair for pair in pairs if pair.split == split]
+    chosen = mine if everything else random.Random(0).sample(mine, min(SAMPLE, len(mine)))
+    seen, void = np.zeros(len(CLASSES), bool), 0
+    for pair in chosen:
+        if everything:
+            cityscapes.image(root, pair)
+        present = np.bincount(cityscapes.labels(root, pair).ravel(), minlength=IGNORE + 1)[: len(CLASSES)] > 0
+        seen |= present
+        void += not present.any()
+    if not seen.any():
+        part = len(chosen) < len(mine)
+        many = f"{len(chosen)} label images looked at, of {len(mine)}," if part else f"its {len(chosen)} label images"
+        raise InputError(
+            f"{root / LABELS / split}: none of {many} has a pixel of the {len(CLASSES)} classes, all are void; put the true "
+            f"labelIds images there{', or set cityscapes_data.decode_all to true to look at all of them' if part else ''}"
+        )
+    return _Labels(len(chosen), void, [name for name, found in zip(CLASSES, seen, strict=True) if found])
+
+
+def _in_words(split: Split, labels: _Labels, pairs: Sequence[Pair]) -> str:
+    """Such as "val: 500 scenes of 2048x1024 pixels, 18 of 19 classes occur (all but train)"."""
+    sizes = [(pair.width, pair.height) for pair in pairs if pair.split == split]
+    ends = [min(sizes, key=math.prod), max(sizes, key=math.prod)]
+    size = " to ".join("{}x{}".format(*each) for each in dict.fromkeys(ends))
+    absent = [name for name in CLASSES if name not in labels.classes]
+    which = f"all but {', '.join(absent)}" if len(absent) < len(labels.classes) else ", ".join(labels.classes)
+    occur = f"{len(labels.classes)} of {len(CLASSES)} classes occur ({which})" if absent else f"all {len(CLASSES)} classes occur"
+    looked = f" in the {labels.files} looked at" if labels.files < len(sizes) else ""
+    void = f", {labels.void} scene{'s' * (labels.void > 1)} without any" if labels.void else ""
+    return f"{split}: {len(sizes)} scenes of {size} pixels, {occur}{looked}{void}"
 
 
 def _check_room(cache: Path, pairs: Sequence[Pair]) -> None:
@@ -124,9 +178,20 @@ def _csv(pairs: Sequence[Pair]) -> str:
 
 
 def _check_end(file: Image.Image, path: Path) -> None:
-    """A PNG that was cut off lacks its last chunk; the head does not show it."""
-    if file.format == "PNG":
-        with open(path, "rb") as raw:
-            raw.seek(-12, os.SEEK_END)
-            if b"IEND" not in raw.read():
-                raise InputError(f"{path}: cut off, its end is missing; copy or download it again")
+    """A PNG that was cut off lacks its last chunk; the head does not show it. What comes after that chunk does no harm."""
+    if file.format != "PNG":
+        return
+    with open(path, "rb") as raw:
+        raw.seek(-len(_END), os.SEEK_END)
+        if raw.read() == _END:
+            return
+        size, place = raw.tell(), len(_SIGNATURE)
+        while place + len(_END) <= size:  # from chunk to chunk: length of the content, kind, content, checksum
+            raw.seek(place)
+            length, kind = struct.unpack(">I4s", raw.read(8))
+            if kind == b"IEND":
+                return
+            if not kind.isalpha():
+                raise InputError(f"{path}: damaged, no chunk of a PNG begins at byte {place}; copy or download it again")
+            place += len(_END) + length
+    raise InputError(f"{path}: cut off, its end is missing; copy or download it again")

@@ -14,8 +14,9 @@ from torch import Tensor
 
 from eoinas import params, seeds
 from eoinas.data import augment, scene_cache
-from eoinas.data.cityscapes import Pair
+from eoinas.data.cityscapes import FEWEST, Pair
 from eoinas.data.cityscapes_labels import IGNORE
+from eoinas.errors import InputError
 
 # Of ImageNet, in units of [0, 1]: the pretrained backbone was trained on these.
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -89,7 +90,16 @@ def normalise(picture: np.ndarray) -> Tensor:
 
 
 def halves(pairs: Sequence[Pair], seed: int) -> tuple[list[Pair], list[Pair]]:
-    """The training pictures in two at random, for w and for alpha (Sec. V-A); of an odd number the first has one more."""
+    """The training pictures in two at random, for w and for alpha (Sec. V-A); of an odd number the first has one more.
+
+    Raises:
+        InputError: there are too few.
+    """
+    if len(pairs) < 2 * FEWEST:
+        raise InputError(
+            f"the search needs at least {2 * FEWEST} training scenes, {FEWEST} in each half, and there are {len(pairs)}; "
+            "add some and prepare the data again"
+        )
     order = augment.order(len(pairs), seeds.generator(seed, "segmentation halves")).tolist()
     middle = (len(pairs) + 1) // 2
     return [pairs[i] for i in sorted(order[:middle])], [pairs[i] for i in sorted(order[middle:])]

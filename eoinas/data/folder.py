@@ -4,27 +4,33 @@ from pathlib import Path
 
 import numpy as np
 
-from eoinas.data import imageset, rgb
+from eoinas.data import imageset, listing, rgb
 from eoinas.errors import InputError
 
 
 def read(folder: Path | str, size: int) -> imageset.ImageSet:
-    """``<folder>/train/<class>/*`` and ``<folder>/test/<class>/*`` (``val`` where there is no ``test``), in sorted order.
+    """``<folder>/train/<class>/**`` and ``<folder>/test/<class>/**`` (``val`` where there is no ``test``), in sorted order.
 
     Every image is made RGB, its short side brought to ``size`` pixels and its centre cut out, so it is ``size`` x ``size``.
     The classes are the training split's, and a class may be absent from the test split.
 
     Raises:
-        InputError: a split is missing, a class is empty or known to the test split only, or an image cannot be read.
+        InputError: a split is missing, a class is empty or known to the test split only, there are fewer than two classes, or an
+            image cannot be read.
     """
     folder = Path(folder)
-    train = classes_of(split_folder(folder, "train"))
-    test = classes_of(split_folder(folder, "test", "val"))
-    classes = tuple(train)
-    for name, paths in test.items():
-        if name not in train:
-            raise InputError(f"{paths[0].parent}: a class that the training images lack; add {folder / 'train' / name}")
-    return imageset.build(_images(train, classes, size), _images(test, classes, size), classes, folder)
+    train, scored = split_folder(folder, "train"), split_folder(folder, "test", "val")
+    train_images, test_images = classes_of(train), classes_of(scored)
+    classes = tuple(train_images)
+    for name in test_images:
+        if name not in train_images:
+            raise InputError(f"{scored / name}: a class that the training images lack; add {train / name}")
+    count, fewest = sum(map(len, train_images.values())), imageset.FEWEST
+    if count < fewest:
+        raise InputError(f"{train}: holds {count} image; training needs at least {fewest}, a search {2 * fewest}; add some")
+    if len(classes) < 2:
+        raise InputError(f"{train}: holds one class, {classes[0]}; add a folder of images for each other class")
+    return imageset.build(_images(train_images, classes, size), _images(test_images, classes, size), classes, folder)
 
 
 def split_folder(folder: Path, *names: str) -> Path:
@@ -40,20 +46,26 @@ def split_folder(folder: Path, *names: str) -> Path:
 
 
 def classes_of(split: Path) -> dict[str, list[Path]]:
-    """The images of each class, both sorted by name.
+    """The images of each class, in the class's folder and in those below it, both sorted by name.
+
+    Prints which files are not taken, as no reader knows their suffix or they lie in no class.
 
     Raises:
-        InputError: there is no class, or a class without images.
+        InputError: there is no class, a class is without images, or a name is none that a manifest can hold.
     """
-    found = {}
-    for path in sorted(split.iterdir()):
-        if path.is_dir() and not path.name.startswith("."):
-            images = (p for p in path.iterdir() if p.suffix.lower() in rgb.SUFFIXES and not p.name.startswith("."))
-            found[path.name] = sorted(images)
-            if not found[path.name]:
-                raise InputError(f"{path}: a class without images ({', '.join(rgb.SUFFIXES)}); add some or remove the folder")
+    found, others = {}, {}
+    for name in listing.folders(split):
+        images, others[name] = listing.below(split / name, rgb.is_image)
+        found[name] = [split / name / image for image in images]
+        if not images:
+            raise InputError(f"{split / name}: a class without images ({', '.join(rgb.SUFFIXES)}); add some or remove the folder")
     if not found:
         raise InputError(f"{split}: holds no folder; it must hold one folder of images for each class")
+    listing.tell(listing.files(split), split, ", for they lie in no class")
+    holding = [name for name in others if others[name]]
+    if holding:
+        more = f" and {len(holding) - 1} other class{'es' * (len(holding) > 2)}" if holding[1:] else ""
+        listing.tell([file for name in holding for file in others[name]], f"{split / holding[0]}{more}")
     return found
 
 

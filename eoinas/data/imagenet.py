@@ -116,8 +116,8 @@ def _rows(path: Path, classes: int) -> dict[str, tuple[list[str], list[int], lis
             next(lines, None)
             for line in lines:
                 name, label, size = line[0], int(line[1]), int(line[4])
-                parts = name.split("/")
-                inside = len(parts) == 3 and parts[0] in SPLITS and not {"..", "."} & {*parts} and "\0" not in name
+                parts = name.split("/")  # split, class, folders below it if there are any, file
+                inside = len(parts) >= 3 and parts[0] in SPLITS and not {"..", ".", ""} & {*parts} and "\0" not in name
                 if not inside or not 0 <= label < classes:
                     raise InputError(f"{path}: line {lines.line_num}: '{name}' is no image of a class; {_AGAIN}")
                 for column, value in zip(rows[parts[0]], (name, label, size), strict=True):

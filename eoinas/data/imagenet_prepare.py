@@ -8,7 +8,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from eoinas import files
-from eoinas.data import digits, imagenet, location, rgb
+from eoinas.data import digits, imagenet, listing, location, rgb
 from eoinas.data import folder as own_folder
 from eoinas.data.imagenet import SPLITS, ImagenetDataParams
 from eoinas.errors import InputError
@@ -55,7 +55,7 @@ def list_classes(raw: Path, count: int) -> dict[str, dict[str, list[Path]]]:
 def _refuse_flat_validation(raw: Path) -> None:
     """The official archive of validation images has no folders; which class an image has stands in another archive."""
     val = raw / "val"
-    if val.is_dir() and not any(path.is_dir() for path in val.iterdir()) and any(val.glob("ILSVRC2012_val_*.JPEG")):
+    if val.is_dir() and not listing.folders(val) and any(val.glob("ILSVRC2012_val_*.JPEG")):
         raise InputError(
             f"{val}: images without class folders; delete it, put ILSVRC2012_img_val.tar and ILSVRC2012_devkit_t12.tar.gz into "
             f"{raw}, and run: python -c \"import torchvision; torchvision.datasets.ImageNet('{raw}', 'val')\""

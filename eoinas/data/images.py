@@ -10,8 +10,6 @@ from eoinas import params, seeds
 from eoinas.data import augment, imageset
 from eoinas.errors import InputError
 
-FEWEST = 2  # images in a half: one has no spread to normalise by
-
 
 class SplitParams(params.Section):
     """How the training images are halved for w and alpha (Sec. IV-A, choice D23)."""
@@ -45,9 +43,10 @@ def halves(data: imageset.ImageSet, split: SplitParams, device: torch.device) ->
         InputError: a half would have fewer than two images, or ``file_order`` would give the halves different classes.
     """
     images, labels = torch.from_numpy(data.train_images), torch.from_numpy(data.train_labels)
-    if len(labels) < 2 * FEWEST:
+    fewest = 2 * imageset.FEWEST
+    if len(labels) < fewest:
         raise InputError(
-            f"the search needs at least {2 * FEWEST} training images, {FEWEST} in each half, and this data set has "
+            f"the search needs at least {fewest} training images, {imageset.FEWEST} in each half, and its data set has "
             f"{len(labels)}; add some and prepare the data again"
         )
     if split.halves == "file_order" and len(labels.unique()) > 1 and _class_by_class(labels):

@@ -13,6 +13,7 @@ from eoinas import files, formats
 from eoinas.errors import InputError
 
 META = "meta.json"
+FEWEST = 2  # training images: one has no spread to normalise by; a search needs as many in each half
 LEVELS = 255  # a uint8 pixel of 255 is 1.0
 
 
@@ -45,7 +46,7 @@ class _Meta(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     source: str
-    train_count: Annotated[int, Field(gt=0)]
+    train_count: Annotated[int, Field(ge=FEWEST)]
     test_count: Annotated[int, Field(gt=0)]
     image_size: Annotated[int, Field(gt=0)]
     classes: Annotated[list[str], Field(min_length=1)]
@@ -76,8 +77,12 @@ def build(
     """An ``ImageSet`` from (images, labels) of the two splits; ``where`` names the source for the message.
 
     Raises:
-        InputError: a channel has the same value in every training pixel, so it cannot be normalised.
+        InputError: there are too few images, or a channel has the same value in every training pixel and cannot be normalised.
     """
+    if len(train[1]) < FEWEST or not len(test[1]):
+        raise InputError(
+            f"{where}: {len(train[1])} training and {len(test[1])} test images; training needs at least {FEWEST} and scoring 1"
+        )
     mean, std = statistics(train[0])
     if min(std) == 0:
         raise InputError(f"{where}: the training images are constant in one colour channel; give it images that differ")

@@ -4,7 +4,6 @@ from typing import NamedTuple
 
 import torch
 
-from eoinas.genotype import CELLS, EDGES, OPERATIONS
 from eoinas.models.seg_supernet import SupernetSegmentation
 
 
@@ -22,7 +21,7 @@ def stages_of(network: SupernetSegmentation, size: int) -> list[Stage]:
     """One row for each convolution of the stem, each cell and ASPP, in the order of the network.
 
     Args:
-        network: whatever its weights; every edge passes its input on.
+        network: whatever its weights; every edge passes its input on. Its ``space`` has the axes of a path.
         size: side of the image in pixels.
     """
     named = [("Conv2d, 3×3", conv) for conv in network.stem.convs]
@@ -30,8 +29,9 @@ def stages_of(network: SupernetSegmentation, size: int) -> list[Stage]:
     named.append(("ASPP", network.aspp))
     shapes: list[torch.Size] = []
     hooks = [module.register_forward_hook(lambda _module, _inputs, out: shapes.append(out.shape)) for _, module in named]
-    skip = (OPERATIONS.index("skip_connect"), None)
-    skips = [[[skip] for _ in EDGES] for _ in CELLS]  # which operation runs makes no difference to the shapes
+    cells, edges, _ = network.space.shape
+    skip = (network.space.operations.index("skip_connect"), None)
+    skips = [[[skip]] * edges] * cells  # which operation runs makes no difference to the shapes
     try:
         with torch.no_grad():
             network(torch.zeros(2, 3, size, size, device=next(network.parameters()).device), skips)

@@ -49,7 +49,7 @@ class Cell(nn.Module):
         states = [self.preprocess0(s0), self.preprocess1(s1)]  # 2 x [B, C, ...]
         for first in range(0, len(self.ops), 2):
             states.append(self._edge(first, states, keep) + self._edge(first + 1, states, keep))  # [B, C, H, W]
-        return ops.concatenate([states[node] for node in self.concat])
+        return ops.concatenate([states[node] for node in self.concat], self.training)
 
     def _edge(self, edge: int, states: list[torch.Tensor], keep: torch.Tensor | None) -> torch.Tensor:
         operation = self.ops[edge]

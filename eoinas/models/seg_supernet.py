@@ -12,11 +12,11 @@ from eoinas.models.aspp import ASPP
 from eoinas.models.path import Path
 from eoinas.models.seg_cells import plan
 from eoinas.models.seg_stem import SegStem
-from eoinas.models.supernet import SearchCell
+from eoinas.models.supernet import SearchCell, Supernet
 from eoinas.spaces.space import Space
 
 
-class SupernetSegmentation(nn.Module):
+class SupernetSegmentation(Supernet):
     """Stem, cells of strides 4, 8 and 16, ASPP at the last cell's width (choice D43), classifier, bilinear upsampling.
 
     Args:
@@ -29,14 +29,14 @@ class SupernetSegmentation(nn.Module):
     """
 
     def __init__(self, space: Space, C: int, cells: str, aspp_rates: Sequence[int], classes: int, pool_bn: bool) -> None:
-        super().__init__()
-        self.space = space
+        super().__init__(space)
         self.stem = SegStem(C, track_running_stats=False)
         self.cells = nn.ModuleList()
         C_prev_prev, C_prev = self.stem.channels
         for width, reduction, reduction_prev in plan(cells, C):
-            self.cells.append(SearchCell(space, C_prev_prev, C_prev, width, reduction, reduction_prev, pool_bn))
-            C_prev_prev, C_prev = C_prev, self.cells[-1].out_channels
+            cell = SearchCell(space, C_prev_prev, C_prev, width, reduction, reduction_prev, pool_bn)
+            self.cells.append(cell)
+            C_prev_prev, C_prev = C_prev, cell.out_channels
         self.aspp = ASPP(C_prev, C_prev, aspp_rates, track_running_stats=False)
         self.classifier = nn.Conv2d(C_prev, classes, 1)
 

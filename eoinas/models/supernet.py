@@ -50,7 +50,7 @@ class SearchCell(nn.Module):
                 for operation, weight in chosen[edge]
             ]
             states.append(sum(terms[1:], terms[0]) if terms else self._nothing(states))  # Eq. (3)
-        return ops.concatenate(states[INPUTS:])  # [B, 4C, H, W]
+        return ops.concatenate(states[INPUTS:], self.training)  # [B, 4C, H, W]
 
     def _run(self, edge: int, operation: int, x: Tensor, weight: Tensor | None) -> Tensor:
         y = self.edges[edge][operation](x)
@@ -64,12 +64,19 @@ class SearchCell(nn.Module):
         return torch.zeros_like(states[0][:, :, ::stride, ::stride])
 
 
-class SupernetCIFAR(nn.Module):
+class Supernet(nn.Module):
+    """A network that holds every operation of every edge of ``space``: forward(inputs, path) -> outputs."""
+
+    def __init__(self, space: Space):
+        super().__init__()
+        self.space = space
+
+
+class SupernetCIFAR(Supernet):
     """L cells of which those at 1/3 and 2/3 of the depth are reduction cells (Sec. IV-B)."""
 
     def __init__(self, space: Space, C: int, layers: int, classes: int, pool_bn: bool):
-        super().__init__()
-        self.space = space
+        super().__init__(space)
         width = 3 * C
         self.stem = nn.Sequential(nn.Conv2d(3, width, 3, padding=1, bias=False), nn.BatchNorm2d(width, track_running_stats=False))
         self.cells = nn.ModuleList()
@@ -77,8 +84,9 @@ class SupernetCIFAR(nn.Module):
         for layer in range(layers):
             reduction = layer in (layers // 3, 2 * layers // 3)
             C *= 2 if reduction else 1
-            self.cells.append(SearchCell(space, C_prev_prev, C_prev, C, reduction, reduction_prev, pool_bn))
-            C_prev_prev, C_prev, reduction_prev = C_prev, self.cells[-1].out_channels, reduction
+            cell = SearchCell(space, C_prev_prev, C_prev, C, reduction, reduction_prev, pool_bn)
+            self.cells.append(cell)
+            C_prev_prev, C_prev, reduction_prev = C_prev, cell.out_channels, reduction
         self.classifier = nn.Linear(C_prev, classes)
 
     def forward(self, images: Tensor, path: Path) -> Tensor:

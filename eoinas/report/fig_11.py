@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from eoinas import params
+from eoinas import plan as plans
 from eoinas.data import cityscapes
 from eoinas.data.cityscapes_labels import COLOURS, EVALUATED, IGNORE, TO_TRAIN
 from eoinas.errors import InputError
-from eoinas.report import load_transfer, plot
+from eoinas.report import load_transfer, plot, table
 from eoinas.report.scale import announce
 
 if TYPE_CHECKING:
@@ -17,11 +18,11 @@ if TYPE_CHECKING:
 
 ROWS = 4
 WIDTH = 3.9  # of a picture, in inches
-TITLES = {"scratch": "EoiNAS ‡, from scratch", "pretrained": "EoiNAS, pretrained"}
+TITLES = {"scratch": " ‡, from scratch", "pretrained": ", pretrained"}
 
 
 def fig_11(scale: str, path: Path | str) -> None:
-    """Draw ``ROWS`` scenes, evenly spread over the validation set; the networks are those of the first entry of params.yaml.
+    """Draw ``ROWS`` scenes, evenly spread over the validation set; the networks are those of the first entry of the plan.
 
     Raises:
         InputError: a picture or a result is missing.
@@ -29,11 +30,13 @@ def fig_11(scale: str, path: Path | str) -> None:
     plot.style()
     from matplotlib.figure import Figure
 
-    entry = next(iter(params.top().entries.cityscapes))
-    settings = params.load(cityscapes.CityscapesDataParams, scale, "cityscapes_data")
-    scenes = cityscapes.load(cityscapes.PREPARED.format(scale=scale), settings)
+    plan = plans.load(scale)
+    entry, about = next(iter(plan.cityscapes.items()))
+    # Where the pictures lie, for they are never copied.
+    settings = params.read_settings(cityscapes.CityscapesDataParams, scale, "cityscapes_data")
+    scenes = cityscapes.load(f"data/prepared/{scale}/cityscapes", settings)
     chosen = spread(scenes.split("val"), ROWS)
-    titles = ["image", "ground truth", *(TITLES[init] for init in load_transfer.INITS)]
+    titles = ["image", "ground truth", *(table.name(plan, about) + TITLES[init] for init in load_transfer.INITS)]
     rows = [_row(scale, entry, scenes.root, pair) for pair in chosen]
     tall = [WIDTH * row[0].shape[0] / row[0].shape[1] for row in rows]
     figure = Figure(figsize=(WIDTH * len(titles), sum(tall) + 0.06 * len(tall) + 1.4), layout="constrained")

@@ -1,14 +1,15 @@
 """How the indicator I and the Die probability of every operation move during the selected search, and which died when.
 
-Shapes: K chain steps, C cells (2), E edges (14), O operations (8), P prunes.
+Shapes: K chain steps, C cells (2), E edges of a cell (14), O operations (8), P prunes.
 """
 
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from eoinas import genotype
+from eoinas import plan as plans
 from eoinas.report import load, plot
+from eoinas.report.cell import Cell, title
 from eoinas.report.scale import announce
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 DIE = 1  # index of the state Die in the last axis of X
-LABELS = tuple(name.replace("_", " ").replace("3x3", "3×3").replace("5x5", "5×5") for name in genotype.OPERATIONS)
+SHOWN = 3  # edges of a cell
 
 
 def fig_indicator(scale: str, path: Path | str) -> None:
@@ -26,20 +27,22 @@ def fig_indicator(scale: str, path: Path | str) -> None:
     Raises:
         InputError: a result is missing.
     """
-    seed = load.selection(scale, "eoinas")[0]
-    trace = load.trace(scale, "eoinas", seed)
-    cells = genotype.load(f"results/{scale}/genotypes/eoinas.json")
-    columns = [(c, e) for c, name in enumerate(genotype.CELLS) for e in chosen_edges(trace["I"][:, c], getattr(cells, name))]
+    plan = plans.load(scale)
+    seed = load.selection(scale, plan.main)[0]
+    trace = load.trace(scale, plan.main, seed)
+    cells = load.selected_cells(scale, plan.main)
+    columns = [(c, e) for c, cell in enumerate(cells) for e in chosen_edges(trace["I"][:, c], cell, plan.space)]
 
     plot.style()
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(17, 12.5), layout="constrained")
-    upper, lower = figure.subfigures(2, 1, height_ratios=(1.55, 1))
-    _lines(upper, trace, columns)
-    _map(lower, trace)
+    rows = len(plan.space.operations)
+    figure = Figure(figsize=(max(12.0, 2.83 * len(columns)), 9.1 + 0.43 * rows), layout="constrained")
+    upper, lower = figure.subfigures(2, 1, height_ratios=(7.6, 1.5 + 0.43 * rows))
+    _lines(upper, plan.space, trace, columns)
+    _map(lower, plan.space, trace)
     upper.suptitle(
-        f"Indicator and chain of the selected EoiNAS search, seed {seed} ({announce(scale)})\n"
+        f"Indicator and chain of the selected search of {plan.variants[plan.main].label}, seed {seed} ({announce(scale)})\n"
         "shown a cell: the edge on which the live operations' I lie furthest apart on average, and the two edges that the\n"
         "selected cell keeps into its last node (next furthest apart if they coincide); ×: last step of a pruned operation",
         fontsize=13,
@@ -47,17 +50,17 @@ def fig_indicator(scale: str, path: Path | str) -> None:
     plot.save(figure, path)
 
 
-def chosen_edges(indicator: "np.ndarray", kept: tuple[tuple[str, int], ...]) -> list[int]:
-    """Three edges of one cell: that of the widest spread of I, then the two kept ones into the last node, no edge twice.
+def chosen_edges(indicator: "np.ndarray", cell: Cell, space: plans.Space) -> list[int]:
+    """Edges of one cell: that of the widest spread of I, then the first kept ones into the last node, no edge twice.
 
     Args:
         indicator: I, [K, E, O], NaN where an operation is dead.
-        kept: the selected cell, pairs (operation, input node).
+        cell: the selected one.
     """
-    order = sorted(range(len(genotype.EDGES)), key=lambda edge: (-spread(indicator[:, edge]), edge))
-    last = genotype.INPUTS + genotype.NODES - 1
-    into_last = [genotype.EDGES.index((source, last)) for _, source in kept[-2:]]
-    return list(dict.fromkeys([order[0], *into_last, *order]))[:3]
+    order = sorted(range(len(space.edges)), key=lambda edge: (-spread(indicator[:, edge]), edge))
+    last = max(node for _, _, node in cell.edges)
+    into_last = [space.edge(source, node) for _, source, node in cell.edges if node == last]
+    return list(dict.fromkeys([order[0], *into_last[: SHOWN - 1], *order]))[:SHOWN]
 
 
 def spread(indicator: "np.ndarray") -> float:
@@ -72,11 +75,11 @@ def spread(indicator: "np.ndarray") -> float:
     return float(np.mean(np.nanmax(contested, -1) - np.nanmin(contested, -1))) if len(contested) else 0.0
 
 
-def _edge_name(edge: int) -> str:
-    return "{}→{}".format(*genotype.EDGES[edge])
+def _edge_name(space: plans.Space, edge: int) -> str:
+    return "{}→{}".format(*space.edges[edge])
 
 
-def _lines(figure: "Figure", trace: dict, columns: list[tuple[int, int]]) -> None:
+def _lines(figure: "Figure", space: plans.Space, trace: dict, columns: list[tuple[int, int]]) -> None:
     """Upper part: I in the first row and the Die probability in the second, one column an edge."""
     panels = figure.subplots(2, len(columns), sharex=True, sharey="row")
     rows = (("indicator I", trace["I"]), ("probability of Die", trace["X"][..., DIE]))
@@ -85,30 +88,32 @@ def _lines(figure: "Figure", trace: dict, columns: list[tuple[int, int]]) -> Non
             int(dead): int(epoch) for epoch, dead in zip(trace["prune_epochs"], trace["pruned"][:, cell, edge], strict=True)
         }
         for axes, (_, values) in zip(panels[:, column], rows, strict=True):
-            _edge_lines(axes, trace["epoch"], values[:, cell, edge], deaths)
-        panels[0, column].set_title(f"{genotype.CELLS[cell]} cell, edge {_edge_name(edge)}")
+            _edge_lines(axes, space, trace["epoch"], values[:, cell, edge], deaths)
+        panels[0, column].set_title(f"{title(space.cells[cell])}, edge {_edge_name(space, edge)}")
         panels[1, column].set_xlabel("epoch")
     for axes, (label, _) in zip(panels[:, 0], rows, strict=True):
         axes.set_ylabel(label)
-    handles = panels[0, 0].get_lines()[: len(LABELS)]
-    figure.legend(handles, LABELS, loc="outside lower center", ncols=len(LABELS), frameon=False)
+    labels = [operation.label for operation in space.operations.values()]
+    handles = panels[0, 0].get_lines()[: len(labels)]
+    figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 8), frameon=False)
 
 
-def _edge_lines(axes: "Axes", epochs: "np.ndarray", values: "np.ndarray", deaths: dict[int, int]) -> None:
+def _edge_lines(axes: "Axes", space: plans.Space, epochs: "np.ndarray", values: "np.ndarray", deaths: dict[int, int]) -> None:
     """One panel: values [K, O] of one edge; ``deaths`` maps an operation to the epoch after which it was pruned."""
     from matplotlib.ticker import MaxNLocator
 
-    for op, colour in enumerate(plot.OPERATION_COLOURS):
+    colours = [operation.colour for operation in space.operations.values()]
+    for op, colour in enumerate(colours):
         axes.plot(epochs, values[:, op], color=colour, linewidth=1.6)
     for op, epoch in deaths.items():
         end = values[epochs == epoch, op]
         # A white rim, so that the end is seen where lines cross.
-        for colour, size, width in (("white", 9, 4.5), (plot.OPERATION_COLOURS[op], 8, 2.5)):
+        for colour, size, width in (("white", 9, 4.5), (colours[op], 8, 2.5)):
             axes.plot([epoch] * len(end), end, marker="x", color=colour, markersize=size, markeredgewidth=width, zorder=4)
     axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
 
 
-def _map(figure: "Figure", trace: dict) -> None:
+def _map(figure: "Figure", space: plans.Space, trace: dict) -> None:
     """Lower part: for each cell a map operation x edge, coloured by the epoch after which the operation died there."""
     import numpy as np
     from matplotlib import colormaps
@@ -117,7 +122,7 @@ def _map(figure: "Figure", trace: dict) -> None:
     died = np.full(trace["alive_final"].shape, np.nan)  # [C, E, O]
     for epoch, dead in zip(trace["prune_epochs"], trace["pruned"], strict=True):
         np.put_along_axis(died, dead[..., None], epoch, -1)
-    panels = figure.subplots(1, len(genotype.CELLS), sharey=True)
+    panels = figure.subplots(1, len(space.cells), sharey=True, squeeze=False)[0]
     ends = [int(epoch) for epoch in trace["prune_epochs"]]
     colours = colormaps["viridis"]
     norm = BoundaryNorm(_between(ends), colours.N)
@@ -125,9 +130,10 @@ def _map(figure: "Figure", trace: dict) -> None:
         image = axes.pcolormesh(died[cell].T, cmap=colours, norm=norm, edgecolors="white", linewidth=1.2)
         for edge, op in np.argwhere(trace["alive_final"][cell]):
             axes.scatter(edge + 0.5, op + 0.5, marker="*", s=130, color="#d7301f", linewidth=0)
-        axes.set_xticks(np.arange(len(genotype.EDGES)) + 0.5, [_edge_name(e) for e in range(len(genotype.EDGES))], fontsize=10)
-        axes.set_yticks(np.arange(len(LABELS)) + 0.5, LABELS, fontsize=10)
-        axes.set(title=f"{genotype.CELLS[cell]} cell", xlabel="edge (input node → node)")
+        edges, labels = range(len(space.edges)), [operation.label for operation in space.operations.values()]
+        axes.set_xticks(np.arange(len(edges)) + 0.5, [_edge_name(space, edge) for edge in edges], fontsize=10)
+        axes.set_yticks(np.arange(len(labels)) + 0.5, labels, fontsize=10)
+        axes.set(title=title(space.cells[cell]), xlabel="edge (input node → node)")
         axes.grid(False)
     panels[0].invert_yaxis()
     if ends:

@@ -1,21 +1,23 @@
-"""Results of the training stages, as the reports need them. Which files to read follows from params.yaml, never from a listing.
+"""Results of the training stages, as the reports need them. Which files to read follows from the plan, never from a listing.
 
 Every function raises InputError, naming the file, if a file is missing or lacks a field.
 """
 
 import statistics
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from eoinas import formats, params
+from eoinas import formats
+from eoinas import plan as plans
 from eoinas.errors import InputError
+from eoinas.report import cell
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-SEARCHED = ("eoinas", "baseline", "sss")  # the variants that a search, not a draw or a file, ends in
 _SOURCES = {
     "digits": "handwritten digits",
     "cifar": "CIFAR-{classes}",
@@ -49,14 +51,45 @@ class Runs:
         return statistics.stdev(self.errors) if self.n > 1 else None
 
     @property
-    def data(self) -> str:
-        """The images in words, such as "handwritten digits 16 px"."""
-        return f"{_SOURCES.get(self.source, self.source).format(classes=self.classes)} {self.image_size} px"
+    def what(self) -> str:
+        """What the images are, such as "handwritten digits" or "CIFAR-10"."""
+        return _SOURCES.get(self.source, self.source).format(classes=self.classes)
 
     @property
-    def is_cifar(self) -> bool:
-        """Whether the images are those that the paper's columns are about."""
-        return self.source == "cifar"
+    def data(self) -> str:
+        """The images in words, such as "handwritten digits 16 px"."""
+        return f"{self.what} {self.image_size} px"
+
+
+@dataclass(frozen=True)
+class Searches:
+    """The cells of all searches of a variant, or all random ones, each trained from scratch: a search counts once."""
+
+    by_seed: dict[int, Runs]
+    selected: int  # the seed that was selected
+
+    @property
+    def errors(self) -> tuple[float, ...]:
+        """Percent, a search: the mean of its cell's runs."""
+        return tuple(runs.mean for runs in self.by_seed.values())
+
+    @property
+    def n(self) -> int:
+        return len(self.by_seed)
+
+    @property
+    def mean(self) -> float:
+        return statistics.fmean(self.errors)
+
+    @property
+    def sd(self) -> float | None:
+        """Sample standard deviation over the searches; None for a single one."""
+        return statistics.stdev(self.errors) if self.n > 1 else None
+
+    @property
+    def about(self) -> Runs:
+        """One cell's runs, for what all have in common."""
+        return next(iter(self.by_seed.values()))
 
 
 @dataclass(frozen=True)
@@ -90,22 +123,49 @@ def fields(path: str, *names: str) -> list:
 
 def runs(scale: str, data: str, entry: str) -> Runs:
     """The runs ``retrain_runs`` of an entry, in that order."""
+    folder = f"results/{scale}/retrain/{data}-{entry}"
+    return _runs(folder, [f"{folder}/{item}/{run}/result.json" for item, run in plans.load(scale).runs])
+
+
+def over_searches(scale: str, candidate: str) -> Searches:
+    """The runs of every search's cell of ``candidate``, a variant or random.
+
+    The selected cell may be that of an entry; then the first of its runs serve.
+    """
+    plan, selected = plans.load(scale), selection(scale, candidate)[0]
+    served_by = plan.per_seed.served_by.get(candidate)
+    found = {}
+    for item, seed in plan.searches:
+        folder = f"results/{scale}/retrain_seeds/{candidate}/{item}/{seed}"
+        paths = [f"{folder}/{run}/result.json" for run in range(plan.per_seed.runs)]
+        if seed == selected and served_by is not None:
+            folder = f"results/{scale}/retrain/{plan.searched_on}-{served_by}"
+            paths = [f"{folder}/{item}/{run}/result.json" for item, run in plan.runs[: plan.per_seed.runs]]
+        found[seed] = _runs(folder, paths)
+    if len({(runs.epochs, runs.images, runs.data, runs.classes) for runs in found.values()}) > 1:
+        raise InputError(f"results/{scale}/retrain_seeds/{candidate}: the seeds differ in epochs or data; run `dvc repro` again")
+    return Searches(found, selected)
+
+
+def _runs(folder: str, paths: list[str]) -> Runs:
+    """The runs whose results lie in ``paths``, all below ``folder``."""
     errors, rest = [], []
-    for group, run in params.top().runs:
-        path = f"results/{scale}/retrain/{data}/{entry}/{group}/{run}/result.json"
+    for path in paths:
         epochs, images, wrong, about = fields(path, "epochs", "images", "wrong", "data")
         errors.append(100 * wrong / images)
         rest.append((epochs, images, about["source"], about["image_size"], about["classes"]))
     if len(set(rest)) > 1:
-        raise InputError(f"results/{scale}/retrain/{data}/{entry}: the runs differ in epochs or data; run `dvc repro` again")
+        raise InputError(f"{folder}: the runs differ in epochs or data; run `dvc repro` again")
     return Runs(tuple(errors), *rest[0])
 
 
-def cost(scale: str, variant: str) -> Cost:
-    """Cost of a search of ``variant``, one of SEARCHED."""
-    found = []
-    for group, seed in params.top().searches:
-        found.append(fields(f"results/{scale}/timing/search/{variant}/{group}/{seed}.json", "days", "device"))
+def cost(scale: str, genotype: str) -> Cost | None:
+    """Cost of a search of the variant ``genotype``; None for what no search has found: random and given cells."""
+    plan = plans.load(scale)
+    if genotype not in plan.variants:
+        return None
+    paths = [f"results/{scale}/timing/search/{genotype}/{item}/{seed}.json" for item, seed in plan.searches]
+    found = [fields(path, "days", "device") for path in paths]
     devices = dict.fromkeys(device for _, device in found)
     return Cost(statistics.fmean(days for days, _ in found), ", ".join(devices))
 
@@ -124,13 +184,27 @@ def selection(scale: str, variant: str) -> tuple[int, dict[str, float], str]:
     return tuple(fields(f"results/{scale}/selection/{variant}.json", "seed", "scores", "by"))
 
 
-def histories(scale: str, variants: tuple[str, ...]) -> "pd.DataFrame":
+def cells(scale: str, path: str) -> tuple[cell.Cell, ...]:
+    """The cells of a genotype file that a stage wrote."""
+    space = plans.load(scale).space
+    found = cell.parse(formats.read_json(path), path, space)
+    for operation in {operation for each in found for operation, _, _ in each.edges} - space.operations.keys():
+        raise InputError(f"{path}: {operation} is no operation of the search space; run the stage that writes this file again")
+    return found
+
+
+def selected_cells(scale: str, candidate: str) -> tuple[cell.Cell, ...]:
+    """The cells selected for a variant, or of the random ones."""
+    return cells(scale, f"results/{scale}/genotypes/{candidate}.json")
+
+
+def histories(scale: str, variants: Sequence[str]) -> "pd.DataFrame":
     """The histories of all searches, one row an epoch, with the columns ``variant`` and ``seed`` in front."""
     import pandas as pd
 
     parts = []
     for variant in variants:
-        for seed in params.top().seeds:
+        for seed in plans.load(scale).seeds:
             part = pd.read_csv(_searched(scale, variant, seed, "history.csv"))
             part.insert(0, "variant", variant)
             part.insert(1, "seed", seed)
@@ -156,10 +230,10 @@ def prune_epochs(scale: str, variant: str, seed: int) -> list[int]:
 
 def _searched(scale: str, variant: str, seed: int, name: str) -> str:
     """The path of a file that the search with ``seed`` wrote."""
-    groups = [group for group, number in params.top().searches if number == seed]
-    if not groups:
-        raise InputError(f"{params.FILE}: search_seeds has no seed {seed}, whose search {variant} is shown; run `dvc repro`")
-    return existing(f"results/{scale}/search/{variant}/{groups[0]}/{seed}/{name}")
+    items = [item for item, number in plans.load(scale).searches if number == seed]
+    if not items:
+        raise InputError(f"no search of {variant} has the seed {seed}, which was selected; run `dvc repro`")
+    return existing(f"results/{scale}/search/{variant}/{items[0]}/{seed}/{name}")
 
 
 def existing(path: str) -> str:

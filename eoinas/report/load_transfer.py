@@ -6,7 +6,7 @@ Every function raises InputError, naming the file, if a file is missing or lacks
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from eoinas import genotype, params
+from eoinas import plan as plans
 from eoinas.errors import InputError
 from eoinas.report import load
 
@@ -74,23 +74,19 @@ def seg_prune_epochs(scale: str) -> list[int]:
 
 @dataclass(frozen=True)
 class Standalone:
-    """The stand-alone networks of one edge: for each operation the test errors of its runs."""
+    """The stand-alone networks of one edge of the first cell: for each operation the test errors of its runs."""
 
     edge: tuple[int, int]
+    index: int  # of the edge in the axis E of a trace
     runs: dict[str, load.Runs]
-
-    @property
-    def index(self) -> int:
-        """Of the edge in genotype.EDGES, the axis E of a trace."""
-        return genotype.EDGES.index(self.edge)
 
 
 def standalone(scale: str) -> Standalone:
-    """The networks in which one operation of the final cell is replaced, by operation in the order of genotype.OPERATIONS."""
+    """The networks in which one operation of the final cell is replaced, by operation in the order of the search space."""
+    plan = plans.load(scale)
     runs, edges = {}, set()
-    for group, number in sorted(params.top().operations, key=lambda item: item[1]):
-        operation = genotype.OPERATIONS[number]
-        path = f"results/{scale}/standalone/{group}/{operation}/result.json"
+    for operation in [name for name in plan.space.operations if name in plan.standalone_operations]:
+        path = f"results/{scale}/standalone/{operation}/result.json"
         edge, epochs, found, about = load.fields(path, "edge", "epochs", "runs", "data")
         images = {run["images"] for run in found}
         edges.add((tuple(edge), epochs, len(found), *images, about["source"], about["image_size"], about["classes"]))
@@ -99,7 +95,9 @@ def standalone(scale: str) -> Standalone:
         runs[operation] = load.Runs(errors, epochs, *rest)
     if len(edges) > 1:
         raise InputError(f"results/{scale}/standalone: the operations differ in edge, runs or data; run `dvc repro` again")
-    return Standalone(tuple(edge), runs)
+    if edge not in plan.space.edges:
+        raise InputError(f"{path}: {edge} is no edge of the search space; run the stage standalone again")
+    return Standalone(tuple(edge), plan.space.edge(*edge), runs)
 
 
 def before_first_prune(trace: dict[str, "np.ndarray"]) -> int:

@@ -2,42 +2,44 @@
 
 from pathlib import Path
 
-from eoinas import params
+from eoinas import plan as plans
 from eoinas.errors import InputError
-from eoinas.report import load, load_transfer, reference, table
+from eoinas.report import cell, load, load_transfer, reference, table
 from eoinas.report.scale import announce, is_paper
 
-# File: title and caption; each caption follows "Measured (scale):".
+# File: title and caption; each caption follows "Measured (scale):". Words in braces come from the plan.
 FIGURES = {
     "fig_5_9.png": (
         "Figs. 5 and 9: the selected cells",
-        "the normal and reduction cells that the selected searches of the variants ended in.",
+        "the cells that the selected searches of the variants ended in, and the best random one. A row names the paper's figure "
+        "of its like. A dashed outline marks an operation without weights.",
     ),
     "fig_7_8.png": (
         "Figs. 7 and 8: convergence of the searches",
-        "train accuracy and loss by epoch, on the left what SSS changes, on the right what OII changes. Lines are means over the "
-        "search seeds, bands one standard deviation, dotted lines epochs after which operations were pruned. "
-        "The numbers are in [fig_7_8.csv](fig_7_8.csv).",
+        "train accuracy and loss by epoch, on the left what SSS changes, on the right what OII changes, and further variants. "
+        "Lines are means over the search seeds, bands one standard deviation, dotted lines epochs after which operations were "
+        "pruned. The numbers are in [fig_7_8.csv](fig_7_8.csv).",
     ),
     "fig_indicator.png": (
         "The indicator and the chain during the selected search",
         "I of eq. (10) and the probability of the state Die of every operation on three edges a cell, and below, "
-        "for all 28 edges, the epoch after which each operation was pruned.",
+        "for all {edges} edges, the epoch after which each operation was pruned.",
     ),
     "fig_retrain.png": (
-        "Test errors run by run",
-        "every training run is a dot; n is written beside the name.",
+        "Test errors run by run and search by search",
+        "every training run of an entry is a dot; n is written beside the name. In the last panel a dot is the cell of a search, "
+        "as the second part of Table III has it.",
     ),
     "fig_1_4.png": (
         "Figs. 1 and 4: what the searches knew about an edge",
-        "one operation of the final normal cell is replaced by each candidate and the network trained from scratch. Its accuracy "
-        "stands against the architecture weight beta in the last step of the search without slimming, and against beta and I of "
-        "the EoiNAS search in the last step before its first prune, when all eight operations live. The intervals leave out "
+        "one operation of the final {cell} is replaced by each candidate and the network trained from scratch. Its accuracy "
+        "stands against the architecture weight beta in the last step of the search `{plain}`, and against beta and I of the "
+        "search `{main}` in the last step before its first prune, when all {operations} operations live. The intervals leave out "
         "how much the accuracies themselves vary from run to run. The numbers are in [fig_1_4.csv](fig_1_4.csv).",
     ),
     "fig_10.png": (
         "Fig. 10: the cells found on street scenes",
-        "the normal and reduction cell that the search on street scenes ended in.",
+        "what the search on street scenes ended in.",
     ),
     "fig_seg_search.png": (
         "Convergence of the search on street scenes",
@@ -72,75 +74,88 @@ def page(scale: str) -> str:
     Raises:
         InputError: a result, table or figure is missing.
     """
-    folder = Path("reports", scale)
-    top = params.top()
-    runs = {(data, key): load.runs(scale, data, key) for data, networks in top.entries.cifar.items() for key in networks}
+    folder, plan = Path("reports", scale), plans.load(scale)
+    runs = {(data, key): load.runs(scale, data, key) for data, networks in plan.entries.items() for key in networks}
     parts = [
         f"# Results of EoiNAS, {announce(scale)}\n",
-        _banner(scale, top, runs),
+        _banner(scale, plan, runs),
         "## What was run (measured)\n",
-        table.notes(_counts(scale, top, runs)),
+        table.notes(_counts(scale, plan, runs)),
         "## Selected seeds (measured)\n",
-        _selected(scale),
-        *(_figure(scale, name) if name in FIGURES else _inlined(folder / name) for name in PARTS),
+        _selected(scale, plan),
+        *(_figure(scale, plan, name) if name in FIGURES else _inlined(folder / name) for name in PARTS),
         "## Facts to read beside the numbers\n",
         table.notes(FACTS),
     ]
     return "\n".join(parts)
 
 
-def _banner(scale: str, top: params.Top, runs: dict[tuple[str, str], load.Runs]) -> str:
-    first = {key[0]: found for key, found in runs.items()}
-    first["imagenet"] = load_transfer.imagenet(scale, next(iter(top.entries.imagenet)))[0]
-    images = [f"{data}: {found.data}, {found.classes} classes" for data, found in first.items()]
-    scenes = load_transfer.segmented(scale, next(iter(top.entries.cityscapes)), load_transfer.INITS[0])
+def _banner(scale: str, plan: plans.Plan, runs: dict[tuple[str, str], load.Runs]) -> str:
+    first: dict[str, load.Runs] = {}
+    for (data, _), found in runs.items():
+        first.setdefault(plan.datasets[data].title, found)
+    first["ImageNet"] = load_transfer.imagenet(scale, next(iter(plan.imagenet)))[0]
+    images = [f"{title}: {found.data}, {found.classes} classes" for title, found in first.items()]
+    scenes = load_transfer.segmented(scale, next(iter(plan.cityscapes)), load_transfer.INITS[0])
     meaning = (
         "The settings are the paper's."
         if is_paper(scale)
         else f"**{announce(scale).capitalize()}.** No measured number on this page may be held against one of the paper."
     )
     return (
-        f"> {meaning} Images in place of each data set: {'; '.join([*images, f'cityscapes: {scenes.data}'])}.\n>\n"
+        f"> {meaning} Images in place of each data set: {'; '.join([*images, f'Cityscapes: {scenes.data}'])}.\n>\n"
         "> Every part says whether it is measured or quoted.\n"
     )
 
 
-def _counts(scale: str, top: params.Top, runs: dict[tuple[str, str], load.Runs]) -> list[str]:
-    histories = load.histories(scale, load.SEARCHED)
-    seeds, prunes = top.seeds, len(load.prune_epochs(scale, "eoinas", top.seeds[0]))
-    costs = {variant: table.days_text(load.cost(scale, variant)) for variant in load.SEARCHED}
+def _counts(scale: str, plan: plans.Plan, runs: dict[tuple[str, str], load.Runs]) -> list[str]:
+    histories = load.histories(scale, list(plan.variants))
+    prunes = len(load.prune_epochs(scale, plan.main, plan.seeds[0]))
+    costs = {variant.label: table.days_text(load.cost(scale, name)) for name, variant in plan.variants.items()}
     lengths = ", ".join(str(epochs) for epochs in dict.fromkeys(run.epochs for run in runs.values()))
     return [
-        f"{len(load.SEARCHED) * len(seeds)} searches: {len(load.SEARCHED)} variants, {len(seeds)} seeds each, "
-        f"{histories['epoch'].max()} epochs, {prunes} prunes where the search space is slimmed; lambda {top.lambda_:g}.",
-        f"Days of one search: {', '.join(f'{variant} {days}' for variant, days in costs.items())}.",
-        f"{sum(run.n for run in runs.values())} training runs: {len(runs)} networks, {len(top.runs)} runs each, "
+        f"{len(plan.searches) * len(plan.variants)} searches on {plan.datasets[plan.searched_on].title}: {len(plan.variants)} "
+        f"variants, {len(plan.seeds)} seeds each, {histories['epoch'].max()} epochs, {prunes} prunes where the search space is "
+        f"slimmed; lambda {plan.lambda_:g}.",
+        f"Days of one search: {'; '.join(f'{label} {days}' for label, days in costs.items())}.",
+        f"{sum(run.n for run in runs.values())} training runs of entries: {len(runs)} networks, {len(plan.runs)} runs each, "
         f"{lengths} epochs.",
-        *_other_counts(scale, top),
+        _over_searches(scale, plan),
+        *_other_counts(scale, plan),
     ]
 
 
-def _other_counts(scale: str, top: params.Top) -> list[str]:
+def _over_searches(scale: str, plan: plans.Plan) -> str:
+    found = [load.over_searches(scale, candidate) for candidate in plan.candidates]
+    served = sum(plan.per_seed.runs for candidate in plan.candidates if plan.per_seed.served_by.get(candidate))
+    total = sum(runs.n for searches in found for runs in searches.by_seed.values())
+    return (
+        f"Over searches: the cell of every seed of {len(plan.variants)} variants and of random search, {plan.per_seed.runs} "
+        f"run(s) each, {found[0].about.epochs} epochs: {total} training runs, of which {served} are an entry's."
+    )
+
+
+def _other_counts(scale: str, plan: plans.Plan) -> list[str]:
     alone = load_transfer.standalone(scale).runs.values()
-    large = {key: load_transfer.imagenet(scale, key)[0] for key in top.entries.imagenet}
-    scenes = [load_transfer.segmented(scale, key, init) for key in top.entries.cityscapes for init in load_transfer.INITS]
+    large = {key: load_transfer.imagenet(scale, key)[0] for key in plan.imagenet}
+    scenes = [load_transfer.segmented(scale, key, init) for key in plan.cityscapes for init in load_transfer.INITS]
     days = table.days_text(load_transfer.seg_cost(scale))
     return [
         f"{sum(run.n for run in alone)} stand-alone runs: {len(alone)} operations, {next(iter(alone)).n} run(s) each, "
         f"{next(iter(alone)).epochs} epochs.",
-        f"{len(large)} networks on ImageNet or what stands for it, a run each, {next(iter(large.values())).epochs} epochs.",
+        f"{len(large)} network(s) on ImageNet or what stands for it, a run each, {next(iter(large.values())).epochs} epochs.",
         f"Street scenes: one search of {load_transfer.seg_history(scale)['epoch'].max()} epochs, "
         f"{len(load_transfer.seg_prune_epochs(scale))} prunes, days: {days}; "
         f"{len(scenes)} trained networks of {scenes[0].iterations} iterations.",
     ]
 
 
-def _selected(scale: str) -> str:
+def _selected(scale: str, plan: plans.Plan) -> str:
     rows, ways = [], {}
-    for variant, label in table.NAMES.items():
-        seed, scores, by = load.selection(scale, variant)
+    for candidate in plan.candidates:
+        seed, scores, by = load.selection(scale, candidate)
         others = ", ".join(f"{key}: {100 * score:.2f}" for key, score in scores.items())
-        rows.append([label, str(seed), f"**{100 * scores[str(seed)]:.2f}**", others])
+        rows.append([table.label(plan, candidate), str(seed), f"**{100 * scores[str(seed)]:.2f}**", others])
         ways[SCORED.get(by, by)] = None
     columns = ("Variant", "Selected seed", "Its score (%)", "Scores of all seeds (%)")
     return f"Score: validation accuracy of the derived network {' or '.join(ways)}.\n\n{table.grid(columns, rows)}"
@@ -155,9 +170,16 @@ def _inlined(path: Path) -> str:
     return "".join(f"#{line}" if line.startswith("#") else line for line in lines)
 
 
-def _figure(scale: str, name: str) -> str:
-    path = Path("reports", scale, name)
-    if not path.is_file():
-        raise InputError(f"{path}: no such file")
+def _figure(scale: str, plan: plans.Plan, name: str) -> str:
     title, caption = FIGURES[name]
+    space = plan.space
+    caption = caption.format(
+        cell=cell.title(space.cells[0]),
+        edges=len(space.cells) * len(space.edges),
+        operations=len(space.operations),
+        main=plan.main,
+        plain=plan.plain,
+    )
+    if not Path("reports", scale, name).is_file():
+        raise InputError(f"reports/{scale}/{name}: no such file")
     return f"## {title}\n\n![{title}]({name})\n\nMeasured ({announce(scale)}): {caption}\n"

@@ -6,18 +6,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from eoinas import params
+from eoinas import plan as plans
 from eoinas.report import load, reference
 from eoinas.report.scale import announce, is_paper
 
-NAMES = {
-    "eoinas": "EoiNAS",
-    "baseline": "EoiNAS without SSS and OII",
-    "sss": "EoiNAS without OII",
-    "random": "Random architecture",
-}
-METHODS = {"eoinas": "gradient-based", "baseline": "gradient-based", "sss": "gradient-based", "random": "random"}
+RANDOM = "Random architecture"
 GIVEN = "none (given genotype)"
+OII = {"oii": True, "beta": False}  # what ranks the operations -> is OII on; another one is a control and goes by its name
+CITYSCAPES = "cityscapes"  # as an entry names the cell of the search on street scenes
 
 
 @dataclass(frozen=True)
@@ -44,16 +40,43 @@ def csv_text(rows: Sequence[dict]) -> str:
     return text.getvalue()
 
 
-def name(entry: params.Entry | params.Transfer) -> str:
+def label(plan: plans.Plan, genotype: str) -> str:
+    """In words the cell that an entry names."""
+    if genotype == plans.RANDOM:
+        return RANDOM
+    variant = plan.variants.get(plan.seg_variant if genotype == CITYSCAPES else genotype)
+    return f"genotype {Path(genotype).stem}" if variant is None else variant.label
+
+
+def name(plan: plans.Plan, entry: plans.Entry) -> str:
     """A measured network in words."""
-    searched = {**NAMES, "cityscapes": NAMES["eoinas"]}  # the search on street scenes has the full method
-    label = searched.get(entry.genotype) or f"genotype {Path(entry.genotype).stem}"
-    return f"{label}{' + CutOut' if getattr(entry, 'cutout', 0) else ''}"
+    return f"{label(plan, entry.genotype)}{' + CutOut' if entry.cutout else ''}"
 
 
-def name_cell(entry: params.Entry | params.Transfer, key: str) -> str:
+def name_cell(plan: plans.Plan, entry: plans.Entry, key: str) -> str:
     """A measured network in words, with its key in params.yaml."""
-    return f"**{name(entry)}** (`{key}`)"
+    return f"**{name(plan, entry)}** (`{key}`)"
+
+
+def method(plan: plans.Plan, genotype: str) -> str | None:
+    """How a cell was searched; None for a given one."""
+    return "gradient-based" if genotype in plan.variants else "random" if genotype == plans.RANDOM else None
+
+
+def parts(plan: plans.Plan, genotype: str) -> tuple[bool | None, bool | str | None]:
+    """Whether SSS and OII are on, or in the place of OII the control; None for what no search has found."""
+    variant = plan.variants.get(genotype)
+    return (None, None) if variant is None else (variant.slimming, OII.get(variant.indicator, variant.indicator))
+
+
+def marks(plan: plans.Plan, genotype: str) -> list[str]:
+    """``parts`` as the tables print them."""
+    return [mark(part) for part in parts(plan, genotype)]
+
+
+def mark(part: bool | str | None) -> str:
+    """On, off, none, or the name of a control."""
+    return part if isinstance(part, str) else {True: "✓", False: "×", None: reference.NONE}[part]
 
 
 def measured_mark(scale: str) -> str:
@@ -61,11 +84,19 @@ def measured_mark(scale: str) -> str:
     return f"**measured here, {scale} scale**"
 
 
-def error_text(runs: load.Runs) -> str:
-    """Mean ± sd and n of the error in percent; names the images unless they are CIFAR, which the column's title says."""
-    spread = f" ± {runs.sd:.2f}" if runs.sd is not None else ""
-    images = "" if runs.is_cifar else f", {runs.data}"
-    return f"**{runs.mean:.2f}{spread}** (n = {runs.n}{images})"
+def error_text(runs: load.Runs, column: str = "") -> str:
+    """Mean ± sd and n of the error in percent; names the images unless they are what the column is about."""
+    return f"**{spread_text(runs)}** (n = {runs.n}{images_text(runs, column)})"
+
+
+def spread_text(found: load.Runs | load.Searches) -> str:
+    """Mean ± sd in percent; no sd of a single one."""
+    return f"{found.mean:.2f}" if found.sd is None else f"{found.mean:.2f} ± {found.sd:.2f}"
+
+
+def images_text(runs: load.Runs, column: str) -> str:
+    """The images, after a comma, unless they are what the column is about."""
+    return "" if runs.what == column else f", {runs.data}"
 
 
 def million(count: int) -> str:
@@ -77,14 +108,24 @@ def days_text(cost: load.Cost | None) -> str:
     """Days of a search and the device; a dash for a network that no search of this project found."""
     if cost is None:
         return reference.NONE
-    days = f"{cost.days:.3f}"
-    return f"{'< 0.001' if days == '0.000' else days} ({cost.device})"
+    days = f"{cost.days:.2f}"
+    return f"{'< 0.01' if days == '0.00' else days} ({cost.device})"
 
 
 def error_metrics(runs: load.Runs, complexity: load.Complexity) -> dict:
     """The numbers of one network on one data set; no ``sd`` for a single run."""
     spread = {} if runs.sd is None else {"sd": round(runs.sd, 4)}
     return {"error": round(runs.mean, 4), **spread, "n": runs.n, "params_million": complexity.params / 1e6}
+
+
+def error_record(found: load.Runs | load.Searches) -> dict:
+    """Error, standard deviation and n for a CSV."""
+    return {"error": f"{found.mean:.2f}", "sd": None if found.sd is None else f"{found.sd:.2f}", "n": found.n}
+
+
+def caution(scale: str) -> str:
+    """The sentence that ends what is said of a test; nothing at paper scale."""
+    return "" if is_paper(scale) else f" Below paper scale ({announce(scale)}) it says nothing about the paper's claim."
 
 
 def heading(scale: str, number: str, title: str) -> str:

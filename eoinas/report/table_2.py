@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from eoinas import params
-from eoinas.report import load, load_transfer, reference, table
+from eoinas import plan as plans
+from eoinas.report import load, load_transfer, reference, same_cells, table
 
 COLUMNS = (
     *("Source", "Type", "Architecture", "GPUs", "Days (search)", "Params (million)", "MAdds (million)"),
@@ -16,7 +16,7 @@ class _Network:
     """An entry with what was measured; ``cost`` is None if no search found the network."""
 
     key: str
-    entry: params.Transfer
+    entry: plans.Entry
     top1: load.Runs
     top5: load.Runs
     size: load.Complexity
@@ -29,31 +29,34 @@ def table_2(scale: str) -> table.Table:
     Raises:
         InputError: a result is missing.
     """
-    networks = [_network(scale, key, entry) for key, entry in params.top().entries.imagenet.items()]
+    plan = plans.load(scale)
+    networks = [_network(scale, key, entry) for key, entry in plan.imagenet.items()]
     remarks = [
         "A measured error is the share of validation images that are wrong after the last epoch, of a single training run "
         "(n = 1). The best epoch is not used.",
         reference.MADDS,
         "Params and MAdds of a measured row are those of its network with the image size and the number of classes "
         "named above, without auxiliary head; k: thousand.",
-        "Days of a measured row are those of one search on CIFAR-10, the mean over its seeds, on the device named.",
+        f"Days of a measured row are those of one search on {plan.datasets[plan.searched_on].title}, the mean over its seeds, on "
+        "the device named.",
+        *same_cells.of_entries(scale, {("imagenet", key): entry for key, entry in plan.imagenet.items()}),
         reference.GDAS_COST,
     ]
     markdown = "\n".join(
         [
             table.heading(scale, "II", "the searched networks on ImageNet"),
             table.banner(scale, [network.top1 for network in networks], "validation images"),
-            table.grid(COLUMNS, [_quoted(row) for row in reference.TABLE_2] + [_cells(scale, n) for n in networks]),
+            table.grid(COLUMNS, [_quoted(row) for row in reference.TABLE_2] + [_cells(scale, plan, n) for n in networks]),
             table.notes(remarks),
         ]
     )
-    records = [_quoted_record(row) for row in reference.TABLE_2] + [_record(scale, network) for network in networks]
+    records = [_quoted_record(row) for row in reference.TABLE_2] + [_record(scale, plan, n) for n in networks]
     return table.Table(markdown, table.csv_text(records), {"imagenet": {n.key: _metrics(n) for n in networks}})
 
 
-def _network(scale: str, key: str, entry: params.Transfer) -> _Network:
-    cost = load.cost(scale, entry.genotype) if entry.genotype in load.SEARCHED else None
-    return _Network(key, entry, *load_transfer.imagenet(scale, key), load.complexity(scale, "imagenet", key), cost)
+def _network(scale: str, key: str, entry: plans.Entry) -> _Network:
+    size, cost = load.complexity(scale, "imagenet", key), load.cost(scale, entry.genotype)
+    return _Network(key, entry, *load_transfer.imagenet(scale, key), size, cost)
 
 
 def _quoted(row: reference.ImageNet) -> list[str]:
@@ -63,13 +66,13 @@ def _quoted(row: reference.ImageNet) -> list[str]:
     ]
 
 
-def _cells(scale: str, network: _Network) -> list[str]:
+def _cells(scale: str, plan: plans.Plan, network: _Network) -> list[str]:
     size = network.size
     return [
-        *(table.measured_mark(scale), "NAS", table.name_cell(network.entry, network.key), reference.NONE),
+        *(table.measured_mark(scale), "NAS", table.name_cell(plan, network.entry, network.key), reference.NONE),
         *(table.days_text(network.cost), table.million(size.params), table.million(size.multiply_adds)),
         *(table.error_text(network.top1), table.error_text(network.top5)),
-        table.METHODS.get(network.entry.genotype, table.GIVEN),
+        table.method(plan, network.entry.genotype) or table.GIVEN,
     ]
 
 
@@ -87,15 +90,15 @@ def _quoted_record(row: reference.ImageNet) -> dict:
     return {**_blank(), **head, **values}
 
 
-def _record(scale: str, network: _Network) -> dict:
+def _record(scale: str, plan: plans.Plan, network: _Network) -> dict:
     record = {
         **_blank(),
         "source": "measured",
         "scale": scale,
         "type": "NAS",
         "entry": network.key,
-        "architecture": table.name(network.entry),
-        "method": table.METHODS.get(network.entry.genotype, "none"),
+        "architecture": table.name(plan, network.entry),
+        "method": table.method(plan, network.entry.genotype) or "none",
         "params_million": network.size.params / 1e6,
         "madds_million": network.size.multiply_adds / 1e6,
         "top1_error": f"{network.top1.mean:.2f}",
@@ -104,7 +107,7 @@ def _record(scale: str, network: _Network) -> dict:
         "images": network.top1.data,
     }
     if network.cost is not None:
-        record |= {"days": f"{network.cost.days:.3f}", "device": network.cost.device}
+        record |= {"days": f"{network.cost.days:.2f}", "device": network.cost.device}
     return record
 
 

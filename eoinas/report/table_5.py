@@ -1,6 +1,6 @@
 """Table V: IoU of each class of street scenes (Sec. V-C), quoted and measured."""
 
-from eoinas import params
+from eoinas import plan as plans
 from eoinas.data.cityscapes_labels import CLASSES  # in the order of reference.CITYSCAPES_CLASSES
 from eoinas.report import load_transfer, reference, table
 from eoinas.report.scale import announce, is_paper
@@ -16,14 +16,15 @@ def table_5(scale: str) -> table.Table:
     Raises:
         InputError: a result is missing.
     """
+    plan = plans.load(scale)
     found = {
         (key, init): (entry, load_transfer.segmented(scale, key, init))
-        for key, entry in params.top().entries.cityscapes.items()
+        for key, entry in plan.cityscapes.items()
         for init in load_transfer.INITS
     }
     results = [result for _, result in found.values()]
     quoted = [["quoted", row.method, *row.iou, row.miou, "Cityscapes"] for row in reference.TABLE_5]
-    measured = [_cells(scale, entry, key, init, result) for (key, init), (entry, result) in found.items()]
+    measured = [_cells(scale, plan, entry, key, init, result) for (key, init), (entry, result) in found.items()]
     remarks = [
         "‡: without pretraining on ImageNet. The pretrained rows start from a backbone trained on what stands for ImageNet at "
         "this scale.",
@@ -43,7 +44,7 @@ def table_5(scale: str) -> table.Table:
         ]
     )
     records = [_quoted_record(row) for row in reference.TABLE_5]
-    records += [_record(scale, entry, key, init, result) for (key, init), (entry, result) in found.items()]
+    records += [_record(scale, plan, entry, key, init, result) for (key, init), (entry, result) in found.items()]
     metrics: dict = {}
     for (key, init), (_, result) in found.items():
         metrics.setdefault(key, {})[init] = {"miou": round(result.miou, 4), "images": result.images}
@@ -59,13 +60,13 @@ def _banner(scale: str, results: list[load_transfer.Segmented]) -> str:
     )
 
 
-def _method(entry: params.Transfer, init: str) -> str:
-    return table.name(entry) + INITS[init]
+def _method(plan: plans.Plan, entry: plans.Entry, init: str) -> str:
+    return table.name(plan, entry) + INITS[init]
 
 
-def _cells(scale: str, entry: params.Transfer, key: str, init: str, result: load_transfer.Segmented) -> list[str]:
+def _cells(scale: str, plan: plans.Plan, entry: plans.Entry, key: str, init: str, result: load_transfer.Segmented) -> list[str]:
     return [
-        *(table.measured_mark(scale), f"**{_method(entry, init)}** (`{key}`)"),
+        *(table.measured_mark(scale), f"**{_method(plan, entry, init)}** (`{key}`)"),
         *(reference.NONE if result.iou[name] is None else f"{result.iou[name]:.1f}" for name in CLASSES),
         *(f"**{result.miou:.1f}**", f"val, {result.data}"),
     ]
@@ -76,8 +77,8 @@ def _quoted_record(row: reference.Cityscapes) -> dict:
     return {**_blank(), "source": "quoted", "method": row.method, **iou, "miou": row.miou}
 
 
-def _record(scale: str, entry: params.Transfer, key: str, init: str, result: load_transfer.Segmented) -> dict:
-    head = {"source": "measured", "scale": scale, "entry": key, "init": init, "method": _method(entry, init)}
+def _record(scale: str, plan: plans.Plan, entry: plans.Entry, key: str, init: str, result: load_transfer.Segmented) -> dict:
+    head = {"source": "measured", "scale": scale, "entry": key, "init": init, "method": _method(plan, entry, init)}
     iou = {name: None if result.iou[name] is None else f"{result.iou[name]:.2f}" for name in CLASSES}
     images = {"split": "val", "images": result.data, "count": result.images, "iterations": result.iterations}
     return {**_blank(), **head, **iou, "miou": f"{result.miou:.2f}", **images}

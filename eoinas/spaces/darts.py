@@ -4,12 +4,12 @@ Shapes: cells (2), E edges (14), O operations (8).
 """
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from eoinas import genotype
 from eoinas.genotype import CELLS, INPUTS, NODES, Genotype
 from eoinas.models.path import Path
-from eoinas.models.supernet import SupernetCIFAR
+from eoinas.models.supernet import Supernet, SupernetCIFAR
 from eoinas.nas import derive
 from eoinas.spaces.space import NONE, Space
 
@@ -25,26 +25,27 @@ class Darts(Space):
 
     def derive(self, importance: Tensor, alive: Tensor) -> Genotype:
         """The two edges of each node with the largest I (Sec. III-C), each with its best operation but zero (choice D11)."""
-        parts = {}
-        for name, values, live in zip(self.cells, importance, alive, strict=True):
+        cells = []
+        for values, live in zip(importance, alive, strict=True):
             best = derive.best_operations(values, live, self.zero)
             edges = derive.best_edges(best, self.edges, per_node=2)
-            parts[name] = tuple((self.operations[int(best.operation[edge])], self.edges[edge][0]) for edge in edges)
-            parts[f"{name}_concat"] = _NODES
-        return Genotype(**parts)
+            cells.append(tuple((self.operations[int(best.operation[edge])], self.edges[edge][0]) for edge in edges))
+        normal, reduce = cells
+        return Genotype(normal, _NODES, reduce, _NODES)
 
     def random(self, generator: torch.Generator) -> Genotype:
         """Two distinct inputs a node, and on each any operation but zero."""
         operations = [name for name in self.operations if name != NONE]
-        parts = {}
-        for name in self.cells:
-            pairs = []
+        cells = []
+        for _ in self.cells:
+            pairs: list[tuple[str, int]] = []
             for node in _NODES:
                 sources = sorted(torch.randperm(node, generator=generator)[:2].tolist())
                 draws = torch.randint(len(operations), (2,), generator=generator).tolist()
                 pairs += [(operations[draw], source) for draw, source in zip(draws, sources, strict=True)]
-            parts[name], parts[f"{name}_concat"] = tuple(pairs), _NODES
-        return Genotype(**parts)
+            cells.append(tuple(pairs))
+        normal, reduce = cells
+        return Genotype(normal, _NODES, reduce, _NODES)
 
     def path(self, cell: Genotype) -> Path:
         """The edges of a derived cell, each with its one operation; the other edges carry nothing."""
@@ -65,6 +66,6 @@ class Darts(Space):
         """As ``genotype.parse``."""
         return genotype.parse(value, where)
 
-    def supernet(self, C: int, layers: int, classes: int, pool_bn: bool) -> nn.Module:
+    def supernet(self, C: int, layers: int, classes: int, pool_bn: bool) -> Supernet:
         """The network of Sec. IV-B."""
         return SupernetCIFAR(self, C, layers, classes, pool_bn)

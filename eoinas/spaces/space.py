@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import torch
-    from torch import Tensor, nn
+    from torch import Tensor
 
     from eoinas.models.path import Path
+    from eoinas.models.supernet import Supernet
 
 NONE = "none"  # the zero operation
 
@@ -63,6 +64,6 @@ class Space:
         """The cell of JSON's plain form; InputError, naming ``where``, if it is none."""
         raise NotImplementedError
 
-    def supernet(self, C: int, layers: int, classes: int, pool_bn: bool) -> nn.Module:
+    def supernet(self, C: int, layers: int, classes: int, pool_bn: bool) -> Supernet:
         """The supernet for images: forward(images [B, 3, H, W], path) -> logits [B, classes]."""
         raise NotImplementedError

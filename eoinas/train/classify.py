@@ -1,8 +1,10 @@
 """Training of a derived network on images from scratch: CIFAR-10/100 (Sec. IV-C), and the short retraining of choice A12.
 
-Shapes: B images, K classes, L cells, T test images.
+Shapes: B images, K classes, L cells, E edges of a cell, T test images.
 """
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
@@ -10,37 +12,33 @@ import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from eoinas import formats, params, schedules, seeds, weights
-from eoinas.checkpoint import Checkpoint, check_finite
+from eoinas.checkpoint import check_finite
 from eoinas.data.batches import TrainBatches
 from eoinas.data.images import Images
-from eoinas.genotype import NODES, Genotype
+from eoinas.genotype import Genotype
 from eoinas.models.cifar import NetworkCIFAR
+from eoinas.models.classifier import Classifier
 from eoinas.runlog import RunLog
-from eoinas.train import arithmetic
+from eoinas.train import arithmetic, fit
+from eoinas.train.image_loss import image_loss
 from eoinas.train.predict import predict
 
 
-class RetrainParams(arithmetic.ArithmeticParams):
+class RetrainParams(fit.FitParams):
     """Numbers of Sec. IV-C; what each means stands beside it in params.yaml."""
 
     C: params.Positive
     layers: Annotated[int, Field(ge=3)]
     epochs: params.Positive
-    batch_size: params.Positive
     eval_batch_size: params.Positive
     epoch_images: Annotated[int, Field(ge=0)]
     padding: Annotated[int, Field(ge=0)]
     learning_rate: params.PositiveFloat
     learning_rate_min: params.NonNegative
-    momentum: params.Fraction
-    weight_decay: params.NonNegative
-    grad_clip: params.PositiveFloat
     drop_path: Annotated[float, Field(ge=0, lt=1)]
     auxiliary_weight: params.NonNegative
-    cpu_threads: Annotated[int, Field(ge=0)]
 
 
 class RetrainStage(params.Section):
@@ -64,9 +62,15 @@ class Result(NamedTuple):
     """What a training leaves."""
 
     network: nn.Module
-    log: RunLog
+    log: (
+        RunLog  # a row of the history has drop_path, test_loss, and the test images wrongly classified, their number and fraction
+    )
     predictions: Tensor  # int64 [T], of the last epoch
-    wrong: list[int]  # test images wrongly classified after each epoch
+
+    @property
+    def wrong(self) -> list[int]:
+        """Test images wrongly classified after each epoch."""
+        return [row["test_wrong"] for row in self.log.rows]
 
 
 def train(
@@ -77,13 +81,13 @@ def train(
     seed: int,
     stream: str,
     title: str,
-    checkpoint: Checkpoint,
+    checkpoint: fit.States,
 ) -> Result:
     """Train the network that ``genotype`` makes and count its errors after each epoch.
 
     Args:
         cutout: side of the mask in pixels of a 32-pixel image, 0 for none (choice D29).
-        seed: of every random draw.
+        seed, stream: of every random draw; trainings of another stream, such as "cifar10/eoinas", draw independently.
 
     Raises:
         InputError: the loss is not a number, or the images are too small for the network.
@@ -93,14 +97,37 @@ def train(
     torch.manual_seed(seeds.seed_of(seed, stream, "init"))
     size = images.images.shape[-1]
     network = NetworkCIFAR(genotype, settings.C, settings.layers, len(images.data.classes), size, settings.auxiliary_weight > 0)
-    layout = arithmetic.layout(settings)
-    network = network.to(device, memory_format=layout)
-    training = arithmetic.compiled(network, settings)
-    optimizer = torch.optim.SGD(
-        network.parameters(), lr=settings.learning_rate, momentum=settings.momentum, weight_decay=settings.weight_decay
-    )
-    scaler = arithmetic.scaler(settings, device)
-    source = TrainBatches(
+    network = network.to(device)
+    last: list[Tensor] = []  # predictions after the last epoch
+
+    def forward(trained: Callable, inputs: Tensor, epoch: int, step: int) -> tuple[Tensor, Tensor | None]:
+        generator, edges = seeds.generator(seed, stream, "drop path", epoch, step), len(network.cells[0].ops)
+        keep = keep_masks(len(network.cells), edges, len(inputs), _drop_path(epoch, settings), generator)
+        return trained(inputs, keep if keep is None else _to_device(keep, device))
+
+    def evaluate(epoch: int, poll: Callable[[], None]) -> dict[str, float | int]:
+        logits = partial(_logits, network, settings)
+        predictions, mean = predict(logits, network, images, settings.eval_batch_size, poll)
+        last[:] = [predictions]
+        check_finite([mean], f"{title}: the test", epoch, checkpoint)
+        wrong = int((predictions != images.labels[images.scored.to(device)].cpu()).sum())
+        error = wrong / len(images.scored)
+        return {"drop_path": _drop_path(epoch, settings), "test_loss": mean, "test_wrong": wrong, "test_error": error}
+
+    def loss(outputs: tuple[Tensor, Tensor | None], targets: Tensor) -> tuple[Tensor, int, Tensor]:
+        return image_loss(outputs, targets, settings.auxiliary_weight)
+
+    def rate(epoch: int, _iteration: int) -> float:
+        return schedules.cosine(epoch, settings.epochs, settings.learning_rate, settings.learning_rate_min)
+
+    batches = _batches(images, settings, cutout, seed, stream)
+    task = fit.Task(network, batches, loss, rate, settings.epochs * batches.steps, forward, evaluate)
+    log = fit.fit(task, settings, title, checkpoint)
+    return Result(network, log, last[0])
+
+
+def _batches(images: Images, settings: RetrainParams, cutout: int, seed: int, stream: str) -> TrainBatches:
+    return TrainBatches(
         images.images,
         images.labels,
         images.train,
@@ -111,87 +138,30 @@ def train(
         images.data.mean,
         images.data.std,
         seed,
-        f"{stream} retrain",
+        stream,
     )
-    log = RunLog(title, settings.epochs, source.steps)
-    first, losses, correct, wrong = 1, [], [], []
-    if saved := checkpoint.load():
-        network.load_state_dict(saved["network"])
-        optimizer.load_state_dict(saved["optimizer"])
-        scaler.load_state_dict(saved["scaler"])
-        first, losses, correct, wrong = saved["epoch"], saved["losses"], saved["correct"], saved["wrong"]
-        log.restore(saved["rows"], saved["seconds"], len(losses))
-
-    def forward(inputs: Tensor) -> Tensor:
-        with arithmetic.autocast(settings, device):
-            return network(inputs.contiguous(memory_format=layout))[0].float()
-
-    def state() -> dict:
-        check_finite(losses, f"{title}: the train", epoch, checkpoint)
-        return {
-            "network": network.state_dict(),
-            "optimizer": optimizer.state_dict(),
-            "scaler": scaler.state_dict(),
-            "epoch": epoch,
-            "step": len(losses),
-            "losses": [value.cpu() for value in losses],
-            "correct": [value.cpu() for value in correct],
-            "wrong": wrong,
-            "rows": log.rows,
-            "seconds": log.seconds,
-        }
-
-    for epoch in range(first, settings.epochs + 1):
-        rate = schedules.cosine(epoch, settings.epochs, settings.learning_rate, settings.learning_rate_min)
-        drop = schedules.drop_path(epoch, settings.epochs, settings.drop_path)
-        optimizer.param_groups[0]["lr"] = rate
-        network.train()
-        for step in range(len(losses), source.steps):
-            inputs, targets = source.get(epoch, step)
-            keep = keep_masks(settings.layers, len(inputs), drop, seeds.generator(seed, stream, "drop path", epoch, step))
-            keep = keep if keep is None else keep.to(device)
-            with arithmetic.autocast(settings, device):
-                logits, auxiliary = training(inputs.contiguous(memory_format=layout), keep)
-                loss = F.cross_entropy(logits, targets)
-                if auxiliary is not None:
-                    loss = loss + settings.auxiliary_weight * F.cross_entropy(auxiliary, targets)  # choice D30
-            optimizer.zero_grad()
-            scaler.scale(loss).backward()
-            scaler.unscale_(optimizer)
-            nn.utils.clip_grad_norm_(network.parameters(), settings.grad_clip)  # choice D33
-            scaler.step(optimizer)
-            scaler.update()
-            losses.append(loss.detach())
-            correct.append((logits.detach().argmax(1) == targets).float().mean())
-            log.step({"loss": losses[-1], "accuracy": correct[-1]})
-            checkpoint.offer(state)
-        check_finite(losses, f"{title}: the train", epoch, checkpoint)
-        predictions, test_loss = predict(forward, network, images, settings.eval_batch_size, lambda: checkpoint.offer(state))
-        check_finite([test_loss], f"{title}: the test", epoch, checkpoint)
-        wrong.append(int((predictions != images.labels[images.scored.to(device)].cpu()).sum()))
-        log.epoch(
-            epoch=epoch,
-            learning_rate=rate,
-            drop_path=drop,
-            train_loss=_mean(losses),
-            train_accuracy=_mean(correct),
-            test_loss=test_loss,
-            test_error=wrong[-1] / len(images.scored),
-        )
-        losses, correct = [], []
-    log.close()
-    return Result(network, log, predictions, wrong)
 
 
-def keep_masks(layers: int, batch: int, probability: float, generator: torch.Generator) -> Tensor | None:
-    """Drop path: what each edge is multiplied with for each image, 0 or 1 / (1 - p), [L, 2 * NODES, B]; None for p = 0."""
+def _drop_path(epoch: int, settings: RetrainParams) -> float:
+    return schedules.drop_path(epoch, settings.epochs, settings.drop_path)
+
+
+def _logits(network: Classifier, settings: RetrainParams, inputs: Tensor) -> Tensor:
+    """[B, 3, H, W] to logits [B, K], in evaluation."""
+    with arithmetic.autocast(settings, inputs.device):
+        return network(inputs.contiguous(memory_format=arithmetic.layout(settings)))[0].float()
+
+
+def keep_masks(cells: int, edges: int, batch: int, probability: float, generator: torch.Generator) -> Tensor | None:
+    """Drop path: what each edge of each cell is multiplied with for each image, 0 or 1 / (1 - p), [L, E, B]; None for p = 0."""
     if not probability:
         return None
-    return (torch.rand(layers, 2 * NODES, batch, generator=generator) >= probability).float() / (1 - probability)
+    return (torch.rand(cells, edges, batch, generator=generator) >= probability).float() / (1 - probability)
 
 
-def _mean(values: list[Tensor]) -> float:
-    return torch.stack([value.cpu() for value in values]).double().mean().item()
+def _to_device(values: Tensor, device: torch.device) -> Tensor:
+    """Without the host waiting for what the device does before."""
+    return (values.pin_memory() if device.type == "cuda" else values).to(device, non_blocking=True)
 
 
 def summary(result: Result, images: Images, source: dict) -> dict:

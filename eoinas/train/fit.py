@@ -1,10 +1,11 @@
-"""Training on batches from files, on one device or on several ranks: ImageNet (Sec. IV-D) and Cityscapes (Sec. V-C).
+"""The training of a derived network on one device or on several ranks: the loop of Sec. IV-C, IV-D and V-C.
 
-What differs between the tasks (network, data, loss, rate, evaluation) comes in as arguments. The steps are the same whatever the
-number of ranks: the loss is the mean over the whole batch, and so are the gradient and, with ``sync_bn``, the normalisation.
+What differs (network, data, loss, rate, evaluation) comes in as a ``Task``. The steps are the same whatever the number of ranks:
+the loss is the mean over the whole batch, and so are the gradient and, with ``sync_bn``, the normalisation.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Annotated, Protocol
 
 import torch
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 
 from eoinas import params, ranks
 from eoinas.checkpoint import check_finite
-from eoinas.ranks import Group
+from eoinas.ranks import ALONE, Group
 from eoinas.runlog import RunLog
 from eoinas.train import arithmetic
 
@@ -25,12 +26,11 @@ class FitParams(arithmetic.ArithmeticParams):
     momentum: params.Fraction
     weight_decay: params.NonNegative
     grad_clip: params.NonNegative
-    sync_bn: bool
     cpu_threads: Annotated[int, Field(ge=0)]
 
 
 class Batches(Protocol):
-    """What the loop needs of a data set; see ``data.file_batches.FileBatches``."""
+    """What the loop needs of a data set; see ``data.batches.TrainBatches`` and ``data.file_batches.FileBatches``."""
 
     steps: int
 
@@ -48,114 +48,147 @@ class States(Protocol):
     def offer(self, state: Callable[[], dict]) -> None: ...
 
 
-# (outputs, targets) to the sum of the losses over this rank's items, the number of items, the number of items that are right
-Loss = Callable[[object, Tensor], tuple[Tensor, Tensor | int, Tensor | int]]
-Evaluate = Callable[[nn.Module, int, Callable[[], None]], dict[str, float | int]]
+def plain_forward(network: Callable, inputs: Tensor, _epoch: int, _step: int) -> object:
+    """The network's outputs."""
+    return network(inputs)
 
 
-def fit(
-    network: nn.Module,
-    batches: Batches,
-    loss: Loss,
-    rate: Callable[[int, int], float],
-    iterations: int,
-    settings: FitParams,
-    group: Group,
-    title: str,
-    checkpoint: States,
-    evaluate: Evaluate | None = None,
-) -> RunLog:
-    """Train ``network`` in place by stochastic gradient descent with momentum.
+@dataclass(frozen=True)
+class Task:
+    """What differs between trainings.
 
-    Args:
+    Attributes:
         network: on its device, with the same weights on every rank.
-        loss: an item is what the mean is taken over: an image, or a pixel that has a label.
+        batches: of the training data.
+        loss: (outputs, targets) to the sum of the losses over this rank's items, their number, and the number of those that are
+            right. An item is what the mean is taken over: an image, or a pixel that has a label.
         rate: of an epoch (from 1) and an iteration (from 0, of the whole training), the learning rate.
         iterations: steps in all; the last epoch may be cut short.
-        evaluate: called on every rank after each epoch with the network, the epoch and what it is to call now and then, equally
-            often on every rank, so that a signal need not wait for its end; what it returns goes to the history. It may leave
-            the network in evaluation mode.
+        forward: (network, inputs, epoch, step) to the outputs of a training step.
+        evaluate: called on every rank after each epoch with the epoch and what it is to call now and then, equally often on every
+            rank, so that a signal need not wait for its end; what it returns goes to the history. It may leave the network in
+            evaluation mode.
+        sync_bn: on several ranks, batch normalisation sees the rows of all.
+    """
+
+    network: nn.Module
+    batches: Batches
+    loss: Callable[[object, Tensor], tuple[Tensor, Tensor | int, Tensor | int]]
+    rate: Callable[[int, int], float]
+    iterations: int
+    forward: Callable[[Callable, Tensor, int, int], object] = plain_forward
+    evaluate: Callable[[int, Callable[[], None]], dict[str, float | int]] | None = None
+    sync_bn: bool = True
+
+
+def fit(task: Task, settings: FitParams, title: str, states: States, group: Group = ALONE) -> RunLog:
+    """Train ``task.network`` in place by stochastic gradient descent with momentum.
 
     Returns:
         The log; a row has epoch, learning_rate (of the last step), train_loss, train_accuracy and what ``evaluate`` returned.
 
     Raises:
         InputError: the loss is not a number.
-        Stopped: a signal asked the process to end; its state is in ``checkpoint``.
+        Stopped: a signal asked the process to end; its state is in ``states``.
     """
+    network, steps = task.network, task.batches.steps
     device, memory = next(network.parameters()).device, arithmetic.layout(settings)
     network.to(memory_format=memory)
-    forward = _on_all_ranks(network, settings, group, device)
-    optimizer = torch.optim.SGD(network.parameters(), momentum=settings.momentum, weight_decay=settings.weight_decay)
-    scaler = arithmetic.scaler(settings, device)
-    epochs = -(-iterations // batches.steps)
-    log = RunLog(title, epochs, batches.steps, shown=group.rank == 0)
-    first, sums = 1, []  # of each step of the epoch: sum of losses, items, right ones, of all ranks, float64 [3]
-    if saved := checkpoint.load():
-        network.load_state_dict(saved["network"])
-        optimizer.load_state_dict(saved["optimizer"])
-        scaler.load_state_dict(saved["scaler"])
-        first, sums = saved["epoch"], list(saved["sums"])
-        log.restore(saved["rows"], saved["seconds"], len(sums))
-
-    def check_losses() -> None:
-        check_finite((values[0] for values in sums), f"{title}: the train", epoch, checkpoint)
-
-    def state() -> dict:
-        check_losses()
-        return {
-            "network": network.state_dict(),
-            "optimizer": optimizer.state_dict(),
-            "scaler": scaler.state_dict(),
-            "epoch": epoch,
-            "step": len(sums),
-            "sums": [values.cpu() for values in sums],
-            "rows": log.rows,
-            "seconds": log.seconds,
-        }
-
-    for epoch in range(first, epochs + 1):
+    trained = _on_all_ranks(task, settings, group, device)
+    epochs = -(-task.iterations // steps)
+    log = RunLog(title, epochs, steps, shown=group.rank == 0)
+    run = _Run(network, settings, log, title, states)
+    for epoch in range(run.epoch, epochs + 1):
         network.train()
-        before = (epoch - 1) * batches.steps
-        for step in range(len(sums), min(batches.steps, iterations - before)):
-            optimizer.param_groups[0]["lr"] = rate(epoch, before + step)
-            inputs, targets = batches.get(epoch, step)
+        before = (epoch - 1) * steps
+        for step in range(len(run.sums), min(steps, task.iterations - before)):
+            rate = task.rate(epoch, before + step)
+            inputs, targets = task.batches.get(epoch, step)
             with arithmetic.autocast(settings, device):
-                total, items, right = loss(forward(inputs.contiguous(memory_format=memory)), targets)
-            sums.append(group.sum(torch.stack([_double(value, device) for value in (total, items, right)])))
+                outputs = task.forward(trained, inputs.contiguous(memory_format=memory), epoch, step)
+                total, items, right = task.loss(outputs, targets)
+            sums = group.sum(torch.stack([_double(value, device) for value in (total, items, right)]))
             # DDP takes the mean of the ranks' gradients; times the world over all items it is the gradient of the mean loss.
-            mean = total * (group.world / sums[-1][1].clamp(min=1)).to(total.dtype)
-            optimizer.zero_grad()
-            scaler.scale(mean).backward()
-            if settings.grad_clip:
-                scaler.unscale_(optimizer)
-                nn.utils.clip_grad_norm_(network.parameters(), settings.grad_clip)
-            scaler.step(optimizer)
-            scaler.update()
-            log.step({"loss": sums[-1][0] / sums[-1][1], "accuracy": sums[-1][2] / sums[-1][1]})
-            checkpoint.offer(state)
-        check_losses()
-        loss_sum, items, right = torch.stack([values.cpu() for values in sums]).sum(0).tolist()
-        row = {"train_loss": loss_sum / max(items, 1), "train_accuracy": right / max(items, 1)}
-        if evaluate:
+            run.descend(total * (group.world / sums[1].clamp(min=1)).to(total.dtype), rate)
+            run.sums.append(sums)
+            log.step({"loss": sums[0] / sums[1], "accuracy": sums[2] / sums[1]})
+            states.offer(run.state)
+        row = {"epoch": epoch, "learning_rate": task.rate(epoch, min(before + steps, task.iterations) - 1), **run.means()}
+        if task.evaluate:
             _share_buffers(network, group)
-            row |= evaluate(network, epoch, lambda: checkpoint.offer(state))
-        log.epoch(epoch=epoch, learning_rate=rate(epoch, min(epoch * batches.steps, iterations) - 1), **row)
-        sums = []
+            row |= task.evaluate(epoch, lambda: states.offer(run.state))
+        log.epoch(**row)
+        run.start(epoch + 1)
     log.close()
     _share_buffers(network, group)
     return log
 
 
-def _on_all_ranks(network: nn.Module, settings: FitParams, group: Group, device: torch.device) -> nn.Module:
+class _Run:
+    """All that a training consists of beside its task, and how far it is: what a checkpoint keeps."""
+
+    def __init__(self, network: nn.Module, settings: FitParams, log: RunLog, title: str, states: States):
+        self._network, self._clip, self._log, self._title, self._states = network, settings.grad_clip, log, title, states
+        self._optimizer = torch.optim.SGD(network.parameters(), momentum=settings.momentum, weight_decay=settings.weight_decay)
+        self._scaler = arithmetic.scaler(settings, next(network.parameters()).device)
+        self.start(1)
+        if saved := states.load():
+            network.load_state_dict(saved["network"])
+            self._optimizer.load_state_dict(saved["optimizer"])
+            self._scaler.load_state_dict(saved["scaler"])
+            self.epoch = saved["epoch"]
+            self.sums += saved["sums"]
+            log.restore(saved["rows"], saved["seconds"], len(self.sums))
+
+    def start(self, epoch: int) -> None:
+        """An epoch begins."""
+        self.epoch = epoch
+        self.sums: list[Tensor] = []  # of each step: sum of the losses, items, right ones, of all ranks, float64 [3]
+
+    def descend(self, loss: Tensor, rate: float) -> None:
+        """One step along the gradient of ``loss``."""
+        self._optimizer.param_groups[0]["lr"] = rate
+        self._optimizer.zero_grad()
+        self._scaler.scale(loss).backward()
+        if self._clip:
+            self._scaler.unscale_(self._optimizer)
+            nn.utils.clip_grad_norm_(self._network.parameters(), self._clip)
+        self._scaler.step(self._optimizer)
+        self._scaler.update()
+
+    def state(self) -> dict:
+        """For a checkpoint; raises InputError where a loss is not a number, so that all saved states are good."""
+        self._check()
+        return {
+            "network": self._network.state_dict(),
+            "optimizer": self._optimizer.state_dict(),
+            "scaler": self._scaler.state_dict(),
+            "epoch": self.epoch,
+            "step": len(self.sums),
+            "sums": [values.cpu() for values in self.sums],
+            "rows": self._log.rows,
+            "seconds": self._log.seconds,
+        }
+
+    def means(self) -> dict[str, float]:
+        """Of the epoch's items, for the history; raises InputError where a loss is not a number."""
+        self._check()
+        loss, items, right = torch.stack([values.cpu() for values in self.sums]).sum(0).tolist()
+        return {"train_loss": loss / max(items, 1), "train_accuracy": right / max(items, 1)}
+
+    def _check(self) -> None:
+        check_finite((values[0] for values in self.sums), f"{self._title}: the train", self.epoch, self._states)
+
+
+def _on_all_ranks(task: Task, settings: FitParams, group: Group, device: torch.device) -> Callable:
     """The network as it is called in training: DDP over the ranks, compiled if asked for. It shares the network's weights."""
-    forward = network
+    trained = task.network
     if group.world > 1:
-        if settings.sync_bn:
-            ranks.synchronise_batch_norm(network, device)
+        if task.sync_bn:
+            ranks.synchronise_batch_norm(trained, device)
         # Without sync_bn each rank normalises over its own rows, and the running statistics are rank 0's.
-        forward = nn.parallel.DistributedDataParallel(network, forward_sync_buffers=not settings.sync_bn)
-    return arithmetic.compiled(forward, settings)
+        trained = nn.parallel.DistributedDataParallel(trained, forward_sync_buffers=not task.sync_bn)
+    return arithmetic.compiled(trained, settings)
 
 
 def _share_buffers(network: nn.Module, group: Group) -> None:
@@ -165,4 +198,7 @@ def _share_buffers(network: nn.Module, group: Group) -> None:
 
 
 def _double(value: Tensor | int, device: torch.device) -> Tensor:
-    return torch.as_tensor(value, device=device).detach().double()
+    """On the device; a number gets there without a copy from the host, for which the host would wait."""
+    if isinstance(value, Tensor):
+        return value.detach().double()
+    return torch.full((), value, dtype=torch.float64, device=device)

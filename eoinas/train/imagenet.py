@@ -9,7 +9,6 @@ from typing import Annotated
 import torch
 from pydantic import Field
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from eoinas import command, params, schedules, seeds
 from eoinas.data.file_batches import FileBatches, in_order
@@ -21,11 +20,13 @@ from eoinas.models.segmentation import SegNetworkParams
 from eoinas.ranks import Group
 from eoinas.runlog import RunLog
 from eoinas.train import arithmetic, fit
+from eoinas.train.image_loss import image_loss
 
 
 class RecipeParams(fit.FitParams):
     """Numbers of the recipe; what each means stands beside it in params.yaml."""
 
+    sync_bn: bool
     epochs: params.Positive
     epoch_images: Annotated[int, Field(ge=0)]
     image_size: Annotated[int, Field(ge=16, le=1024)]
@@ -52,7 +53,7 @@ class PretrainStage(params.Section):
 
 
 def build(genotype: Genotype, settings: ImagenetParams, classes: int, stream: str) -> NetworkImageNet:
-    """The network on the CPU with its first weights, which follow from the seed.
+    """The network on the CPU with its first weights, which follow from the seed and ``stream``.
 
     Raises:
         InputError: the images are too small for the auxiliary head.
@@ -66,11 +67,12 @@ def train(
     settings: RecipeParams,
     data: Listing,
     group: Group,
-    stream: str,
     title: str,
     checkpoint: fit.States,
     auxiliary_weight: float = 0.0,
-    workers: int = 0,
+    *,
+    stream: str,
+    workers: int,
 ) -> RunLog:
     """Train ``network`` in place and count its errors after each epoch.
 
@@ -79,6 +81,8 @@ def train(
         data: the images; an epoch is all of ``data.train``, or ``epoch_images`` of it.
         group, title, checkpoint: as of ``fit.fit``.
         auxiliary_weight: of the auxiliary loss, if the network gives auxiliary logits.
+        stream: with the seed, of order and crops; trainings of another stream, such as "imagenet/eoinas", draw independently.
+        workers: processes a rank that read ahead; they do not change the result.
 
     Returns:
         The log; a row of the history has wrong_top1 and wrong_top5 of ``data.val``, and the same as errors.
@@ -90,18 +94,14 @@ def train(
     device = next(network.parameters()).device
     photos = Photos(data.folder, data.train, settings.image_size, training=True)
     count = settings.epoch_images
-    batches = FileBatches(photos, settings.batch_size, settings.seed, f"{stream} imagenet", workers, device, group, count)
+    batches = FileBatches(photos, settings.batch_size, settings.seed, stream, workers, device, group, count)
     scored = Photos(data.folder, data.val, settings.image_size, training=False)
 
     def loss(outputs: tuple[Tensor, Tensor | None], targets: Tensor) -> tuple[Tensor, int, Tensor]:
-        logits, auxiliary = outputs
-        total = cross_entropy(logits, targets, settings.label_smoothing)
-        if auxiliary is not None:
-            total = total + auxiliary_weight * cross_entropy(auxiliary, targets, settings.label_smoothing)
-        return total, len(targets), (logits.argmax(1) == targets).sum()
+        return image_loss(outputs, targets, auxiliary_weight, settings.label_smoothing)
 
-    def evaluate(network: nn.Module, _epoch: int, poll: Callable[[], None]) -> dict[str, float | int]:
-        top1, top5 = count_wrong(network, scored, settings, device, group, poll, workers)
+    def evaluate(_epoch: int, poll: Callable[[], None]) -> dict[str, float | int]:
+        top1, top5 = count_wrong(network, scored, settings, device, group, poll, workers=workers)
         images = len(scored)
         return {"wrong_top1": top1, "wrong_top5": top5, "error_top1": top1 / images, "error_top5": top5 / images}
 
@@ -109,12 +109,8 @@ def train(
         return schedules.exponential(epoch, settings.learning_rate, settings.learning_rate_decay)
 
     iterations = settings.epochs * batches.steps
-    return fit.fit(network, batches, loss, rate, iterations, settings, group, title, checkpoint, evaluate)
-
-
-def cross_entropy(logits: Tensor, targets: Tensor, label_smoothing: float) -> Tensor:
-    """The sum over a batch, in float32."""
-    return F.cross_entropy(logits.float(), targets, reduction="sum", label_smoothing=label_smoothing)  # choice D34
+    task = fit.Task(network, batches, loss, rate, iterations, evaluate=evaluate, sync_bn=settings.sync_bn)
+    return fit.fit(task, settings, title, checkpoint, group)
 
 
 @torch.no_grad()
@@ -125,12 +121,14 @@ def count_wrong(
     device: torch.device,
     group: Group,
     poll: Callable[[], None] = command.leave_if_asked,
-    workers: int = 0,
+    *,
+    workers: int,
 ) -> tuple[int, int]:
     """Images whose class is not the first, and not among the first five, of what ``network`` says; the ranks share the work.
 
     Args:
         poll: called after every batch that all ranks have.
+        workers: processes a rank that read ahead.
     """
     network.eval()
     shared = len(photos) // group.world // settings.eval_batch_size

@@ -5,13 +5,14 @@ from typing import Annotated
 
 import torch
 from pydantic import Field
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from eoinas import params, seeds, weights
 from eoinas.checkpoint import Checkpoint
 from eoinas.data.batches import TrainBatches
 from eoinas.data.images import Images, SplitParams, mixed
+from eoinas.models.supernet import Supernet
 from eoinas.spaces import registry
 from eoinas.train import search
 from eoinas.train.predict import predict
@@ -38,7 +39,7 @@ class SearchStage(params.Section):
     search: SearchCifarParams
 
 
-def build(settings: SearchCifarParams, classes: int) -> nn.Module:
+def build(settings: SearchCifarParams, classes: int) -> Supernet:
     """The supernet on the CPU, its weights drawn from torch's global generator."""
     space = registry.space(settings.space, settings.operations)
     return space.supernet(settings.C, settings.layers, classes, settings.pool_bn)
@@ -46,7 +47,7 @@ def build(settings: SearchCifarParams, classes: int) -> nn.Module:
 
 def run(
     images: Images, settings: SearchCifarParams, seed: int, title: str, checkpoint: Checkpoint
-) -> tuple[nn.Module, search.Result]:
+) -> tuple[Supernet, search.Result]:
     """Search with one seed; the arguments are those of ``search.search``."""
     torch.manual_seed(seeds.seed_of(seed, "init"))
     network = build(settings, len(images.data.classes))

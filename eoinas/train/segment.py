@@ -25,6 +25,7 @@ INITS = ("scratch", "pretrained")
 class SegTrainParams(fit.FitParams):
     """Numbers of Sec. V-C (choices D47 to D51); what each means stands beside it in params.yaml."""
 
+    sync_bn: bool
     crops: crops.CropParams
     iterations: params.Positive
     learning_rate: params.PositiveFloat
@@ -50,15 +51,18 @@ def train(
     backbone: Path | str | None,
     device: torch.device,
     group: Group,
-    stream: str,
     title: str,
     states: fit.States,
-    workers: int = 0,
+    *,
+    stream: str,
+    workers: int,
 ) -> tuple[SegmentationNetwork, RunLog]:
     """Train the network that ``genotype`` makes on all training scenes.
 
     Args:
         backbone: weights of the pretraining, or None to train from scratch.
+        stream: with the seed, of every random draw; trainings of another stream, such as "cityscapes/eoinas", draw independently.
+        workers: processes a rank that read ahead; they do not change the result.
 
     Raises:
         InputError: the weights are of another backbone, a picture cannot be read, or the loss is not a number.
@@ -75,7 +79,7 @@ def train(
     if backbone is not None:
         pretrained.load_backbone(network, backbone)
     dataset = crops.Crops(scenes.root, scenes_train, settings.crops, scenes.cache)
-    batches = FileBatches(dataset, settings.batch_size, settings.seed, f"{stream} segmentation", workers, device, group)
+    batches = FileBatches(dataset, settings.batch_size, settings.seed, stream, workers, device, group)
 
     def loss(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         if settings.loss == "ohem":  # choice D50
@@ -86,7 +90,8 @@ def train(
         return schedules.polynomial(iteration, settings.iterations, settings.learning_rate, settings.power)
 
     network = network.to(device)
-    log = fit.fit(network, batches, loss, rate, settings.iterations, settings, group, title, states)
+    task = fit.Task(network, batches, loss, rate, settings.iterations, sync_bn=settings.sync_bn)
+    log = fit.fit(task, settings, title, states, group)
     return network, log
 
 

@@ -1,0 +1,63 @@
+"""Do two samples of test errors differ by more than chance? Welch's t-test for many pairs, with Holm's correction."""
+
+from collections.abc import Iterable, Mapping
+from itertools import combinations
+
+from eoinas.report import reference, table
+
+LEVEL = 0.05
+COLUMNS = ("Pair", "n", "Difference (points)", "t", "p", "p, corrected", "Verdict")
+
+
+def welch(errors: Mapping[str, tuple[float, ...]], pairs: Iterable[tuple[str, str]] | None = None) -> list[dict]:
+    """Welch's t-test for every pair, with Holm's correction for all of them.
+
+    Args:
+        errors: percent, a sample a name.
+        pairs: of these names; None: all of them.
+
+    Returns:
+        One dict a pair: ``pair``, ``n`` (both), ``difference`` of the means in points, and ``t``, ``p``, ``holm``, or None for
+        these where no test is possible (a single value, or no spread at all).
+    """
+    from scipy.stats import ttest_ind
+
+    tests = []
+    for first, second in combinations(errors, 2) if pairs is None else pairs:
+        a, b = errors[first], errors[second]
+        test = {"pair": (first, second), "n": (len(a), len(b)), "difference": sum(a) / len(a) - sum(b) / len(b)}
+        testable = min(len(a), len(b)) > 1 and len(set(a)) + len(set(b)) > 2
+        result = ttest_ind(a, b, equal_var=False) if testable else None
+        numbers = {"t": float(result.statistic), "p": float(result.pvalue)} if testable else {"t": None, "p": None}
+        tests.append({**test, **numbers, "holm": None})
+    # Holm: the k-th smallest of m p-values times m - k + 1, never below the one before.
+    ranked = sorted((test for test in tests if test["p"] is not None), key=lambda test: test["p"])
+    below = 0.0
+    for rank, test in enumerate(ranked):
+        below = test["holm"] = min(1.0, max(below, (len(ranked) - rank) * test["p"]))
+    return tests
+
+
+def markdown(tests: list[dict]) -> str:
+    """The tests as a table, one row a pair."""
+    return table.grid(COLUMNS, [_row(test) for test in tests]) if tests else "Nothing to compare.\n"
+
+
+def metrics(tests: list[dict]) -> dict:
+    """Difference and corrected p of every pair that could be tested."""
+    return {
+        "_vs_".join(test["pair"]): {"difference": round(test["difference"], 4), "p_holm": round(test["holm"], 6)}
+        for test in tests
+        if test["holm"] is not None
+    }
+
+
+def _row(test: dict) -> list[str]:
+    first, second = test["pair"]
+    head = [f"`{first}` against `{second}`", f"{test['n'][0]} and {test['n'][1]}", f"{test['difference']:+.2f}"]
+    if test["p"] is None:
+        return [*head, *[reference.NONE] * 3, "no test possible, there is no spread to test against"]
+    numbers = [f"{test['t']:.2f}", f"{test['p']:.3g}", f"{test['holm']:.3g}"]
+    if test["holm"] >= LEVEL:
+        return [*head, *numbers, "**no significant difference**"]
+    return [*head, *numbers, f"significant, `{first if test['difference'] < 0 else second}` has the lower error"]
