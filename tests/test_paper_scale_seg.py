@@ -6,18 +6,18 @@ import pytest
 import torch
 import yaml
 
-from eoinas import seeds
+from eoinas import params, seeds
 from eoinas.data import cityscapes, cityscapes_check
 from eoinas.metrics.complexity import parameters
 from eoinas.models.segmentation import SegNetworkParams
 from eoinas.ranks import ALONE
-from eoinas.train import search, search_seg, segment
+from eoinas.settings import resolve
+from eoinas.train import search_seg, segment
 from tests.test_search import NoCheckpoint
 from tests.test_segmentation import CELL, COUNTS
 
 pytestmark = pytest.mark.slow
-PARAMS = yaml.safe_load((Path(__file__).parent.parent / "params.yaml").read_text())
-PAPER = PARAMS["paper"]
+PAPER = yaml.safe_load((Path(__file__).parent.parent / "params.yaml").read_text())["paper"]
 CPU = torch.device("cpu")
 
 
@@ -37,14 +37,13 @@ def copy(network: torch.nn.Module) -> dict[str, torch.Tensor]:
 
 
 def test_steps_of_the_search(scenes) -> None:
-    settings = search_seg.SegSearchParams(
-        **{**PARAMS["method"], **PAPER["seg_search"], "epochs": 2, "warmup": 1, "prune_every": 2, "halves_seed": 1}
-    )
+    short = {"epochs": 2, "warmup": 1, "prune_every": 2, "halves_seed": 1}  # with a prune of seven
+    settings = resolve(params.read(), "paper")["seg_search"].model_copy(update=short)
     assert (settings.C, settings.cells, settings.crops.crop, settings.batch_size) == (40, "NNNRNNNRNN", 320, 2)
     scenes = scenes._replace(pairs=scenes.pairs[:4])  # a step an epoch of two pictures a half
     torch.manual_seed(seeds.seed_of(settings.seed, "init"))
     before = copy(search_seg.build(settings))
-    network, result = search_seg.run(scenes, settings, 0.5, CPU, "paper size", NoCheckpoint())
+    network, result = search_seg.run(scenes, settings, CPU, 0, "paper size", NoCheckpoint())
     assert network.classifier.weight.shape == (19, 640, 1, 1)
     moved = {name for name, value in copy(network).items() if not torch.equal(value, before[name])}
     assert {"stem.convs.0.0.weight", "aspp.project.0.weight", "classifier.weight"} <= moved
@@ -52,7 +51,7 @@ def test_steps_of_the_search(scenes) -> None:
     assert all(value.isfinite().all() for value in network.parameters())
     assert result.log.rows[1]["valid_loss"] > 0
     assert abs(result.trace["alpha"][0]).max() > 0
-    assert result.trace["pruned"].shape == (1, *search.SHAPE[:2])
+    assert result.trace["pruned"].shape == (1, *network.space.shape[:2])
 
 
 def test_a_step_of_the_training(scenes) -> None:
