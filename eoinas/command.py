@@ -18,10 +18,13 @@ class Stopped(Exception):
 
 _signals: list[int] = []
 _SMALLER = "lower batch_size (or eval_batch_size) of this stage's block in params.yaml"
-_OUT_OF_MEMORY = {  # what a RuntimeError says, and what to do
-    "OutOfMemoryError": _SMALLER,
-    "can't allocate memory": _SMALLER,
-    "DataLoader worker (pid": "lower machine.workers in params.yaml",  # the system has killed it
+_COMPILER = "install g++ or set compile of this stage's block in params.yaml to false"
+_KNOWN = {  # what a RuntimeError's name or text says: what that is, and what to do
+    "OutOfMemoryError": ("out of memory", _SMALLER),
+    "can't allocate memory": ("out of memory", _SMALLER),
+    "DataLoader worker (pid": ("out of memory", "lower machine.workers in params.yaml"),  # the system has killed it
+    "InvalidCxxCompiler": ("torch.compile needs a C++ compiler", _COMPILER),
+    "Failed to find C compiler": ("torch.compile needs a C compiler", _COMPILER),  # Triton's
 }
 
 
@@ -61,10 +64,11 @@ def run(main: Callable[..., None]) -> None:
     except MemoryError:
         sys.exit(f"error: out of memory; {_SMALLER}")
     except RuntimeError as error:
-        advice = [_OUT_OF_MEMORY[sign] for sign in _OUT_OF_MEMORY if sign in f"{type(error).__name__} {error}"]
-        if not advice:
+        known = [_KNOWN[sign] for sign in _KNOWN if sign in f"{type(error).__name__} {error}"]
+        if not known:
             raise
-        sys.exit(f"error: out of memory ({str(error).splitlines()[0].strip()}); {advice[0]}")
+        (what, advice), *_ = known
+        sys.exit(f"error: {what} ({str(error).splitlines()[0].strip()}); {advice}")
     except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
         room = "; free some space and run again, nothing is half-written" if full else ""

@@ -158,13 +158,16 @@ class Machine(Section):
     checkpoint_minutes: PositiveFloat  # between two saved states
 
 
-def machine(scale: str, stage: str) -> Machine:
+def machine(scale: str, stage: str, whole: Mapping[str, Any] | None = None) -> Machine:
     """The block ``machine`` for a stage: what it says of the stage at this scale, of the scale, of the stage at BASE, of BASE.
+
+    Args:
+        whole: all of params.yaml; read unless given.
 
     Raises:
         InputError: as ``build``.
     """
-    values = read().get("machine")
+    values = (read() if whole is None else whole).get("machine")
     if not isinstance(values, dict) or not isinstance(values.get(BASE), dict):
         raise InputError(f"{FILE}: machine.{BASE} must be a block of parameters")
     layers = []

@@ -18,7 +18,10 @@ from torch import Tensor, distributed, nn
 
 from eoinas import command
 from eoinas.checkpoint import Checkpoint
+from eoinas.errors import InputError
 
+NUMBERS = ("RANK", "WORLD_SIZE", "LOCAL_RANK")
+LAUNCHED = (*NUMBERS, "MASTER_ADDR", "MASTER_PORT")  # what torch's launcher tells a process
 PATIENCE = datetime.timedelta(hours=2)  # for a rank that looks through the files of a large data set
 
 
@@ -53,14 +56,18 @@ ALONE = Group(0, 1, 0)
 
 
 def join() -> Group:
-    """This process's place; with several GPUs and no launcher it does not return but becomes the launcher."""
-    if "WORLD_SIZE" not in os.environ:  # a launcher sets it
+    """This process's place; with several GPUs and no launcher it does not return but becomes the launcher.
+
+    Raises:
+        InputError: the environment has some of the variables that torch's launcher sets, and not all.
+    """
+    if not _launched():
         if torch.cuda.device_count() > 1:
             command = launcher(torch.cuda.device_count(), sys.modules["__main__"].__spec__.name, sys.argv[1:])
             sys.stdout.flush()
             os.execv(command[0], command)
         return ALONE
-    group = Group(*(int(os.environ[name]) for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK")))
+    group = Group(*(int(os.environ[name]) for name in NUMBERS))
     if torch.cuda.is_available():
         torch.cuda.set_device(group.local_rank)
     if group.world > 1:
@@ -68,6 +75,20 @@ def join() -> Group:
         distributed.init_process_group(backend, timeout=PATIENCE)
         atexit.register(distributed.destroy_process_group)
     return group
+
+
+def _launched() -> bool:
+    """Whether torch's launcher started this process. WORLD_SIZE alone does not say so: job systems set it too."""
+    if "WORLD_SIZE" not in os.environ or not any(name in os.environ for name in LAUNCHED if name != "WORLD_SIZE"):
+        return False
+    advice = "start the stage by torchrun, or unset WORLD_SIZE"
+    for name in LAUNCHED:
+        if name not in os.environ:
+            raise InputError(f"the environment has WORLD_SIZE but not {name}, which torch's launcher sets too; {advice}")
+    for name in NUMBERS:
+        if not os.environ[name].isdecimal():
+            raise InputError(f"{name} in the environment is '{os.environ[name]:.80}', not a number; {advice}")
+    return True
 
 
 def launcher(processes: int, module: str, arguments: list[str]) -> list[str]:

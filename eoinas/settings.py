@@ -201,7 +201,7 @@ def resolve(values: Mapping[str, Any], scale: str) -> dict[str, Section]:
         for block in values[name]:
             _one_of(f"{name}: the block", block, BLOCKS)
         for stage in ("search", *(key for key, value in checked.machine.get(name, {}).items() if isinstance(value, dict))):
-            params.machine(name, stage)  # that it is well-formed; no file depends on it
+            params.machine(name, stage, values)  # that it is well-formed; no file depends on it
     resolver = Resolver(values, scale, checked)
     found = dict(part for make in (_data, _searches, _trainings, _transfer, _segmentation) for part in make(resolver))
     return {**found, "report": _plan(resolver)}

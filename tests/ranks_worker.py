@@ -1,4 +1,4 @@
-"""A small training for tests/test_ranks.py, in this process or under torch's launcher: OUT COUNT SYNC_BN STOP_AT.
+"""A small training for tests/test_ranks.py, in this process or under torch's launcher: OUT COUNT SYNC_BN STOP_AT KIND.
 
 Writes OUT/weights.safetensors and OUT/history.csv, and OUT/rows-RANK.json, the samples that each rank got.
 """
@@ -8,15 +8,17 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import torch
-from torch.nn import functional as F
 
 from eoinas import command, devices, ranks, weights
 from eoinas.data.file_batches import FileBatches, in_order
+from eoinas.genotype import parse
 from eoinas.models.imagenet import NetworkImageNet
 from eoinas.train import fit
+from eoinas.train.image_loss import image_loss
 
 SETTINGS = fit.FitParams(
     batch_size=4,
@@ -29,6 +31,9 @@ SETTINGS = fit.FitParams(
     cpu_threads=1,
 )
 CELL = json.loads(Path(__file__).with_name("oracle.json").read_text())["cells"]["eoinas_cifar"]["genotype"]
+
+
+SIDE = {"plain": 64, "dead": 64, "auxiliary": 100}
 
 
 class Noise:
@@ -46,15 +51,16 @@ class Noise:
 
 
 def loss(outputs: tuple, targets: torch.Tensor) -> tuple[torch.Tensor, int, torch.Tensor]:
-    logits, _ = outputs
-    return F.cross_entropy(logits, targets, reduction="sum"), len(targets), (logits.argmax(1) == targets).sum()
+    return image_loss(outputs, targets, 0.4)
 
 
-def build() -> torch.nn.Module:
-    from eoinas.genotype import parse
-
+def build(kind: str = "plain") -> torch.nn.Module:
+    """A small network: ``auxiliary`` with that head, which normalises single values, ``dead`` with a node that nothing reads."""
+    cell = parse(CELL, "oracle.json")
+    if kind == "dead":
+        cell = replace(cell, normal_concat=cell.normal_concat[:-1])
     torch.manual_seed(0)
-    return NetworkImageNet(parse(CELL, "oracle.json"), 4, 3, 5, 64, auxiliary=False)
+    return NetworkImageNet(cell, 4, 3, 5, SIDE[kind], auxiliary=kind == "auxiliary")
 
 
 class Stopping(FileBatches):
@@ -68,13 +74,13 @@ class Stopping(FileBatches):
         return super().get(epoch, step)
 
 
-def main(out: str, count: str, sync_bn: str, stop_at: str) -> None:
+def main(out: str, count: str, sync_bn: str, stop_at: str, kind: str) -> None:
     group = ranks.join()
     device = devices.device(1)
     folder, settings = Path(out), SETTINGS
     folder.mkdir(parents=True, exist_ok=True)
-    dataset, network = Noise(int(count)), build()
-    batches = Stopping(dataset, settings.batch_size, 0, "test", 0, device, group)
+    dataset, network, sync = Noise(int(count), SIDE[kind]), build(kind), sync_bn == "true"
+    batches = Stopping(dataset, settings.batch_size, 0, "test", 0, device, group, apart=not sync)
     if group.rank == group.world - 1 and stop_at != "never":
         batches.stop_at = (2, int(stop_at))
 
@@ -86,8 +92,8 @@ def main(out: str, count: str, sync_bn: str, stop_at: str) -> None:
         return {"right": int(group.sum(torch.as_tensor(right))), "epochs": epoch}
 
     with ranks.SharedCheckpoint(group, "ranks", "a" * 64, 60.0) as states:
-        iterations, sync = 2 * batches.steps, sync_bn == "true"
-        task = fit.Task(network, batches, loss, lambda *_: 0.02, iterations, evaluate=evaluate, sync_bn=sync)
+        iterations = 2 * batches.steps
+        task = fit.Task(network, SIDE[kind], batches, loss, lambda *_: 0.02, iterations, evaluate=evaluate, sync_bn=sync)
         log = fit.fit(task, settings, "ranks", states, group)
     rows = [batches.rows(epoch, step) for epoch in (1, 2) for step in range(batches.steps)]
     (folder / f"rows-{group.rank}.json").write_text(json.dumps(rows))

@@ -111,6 +111,49 @@ def test_ranks_share_each_batch(world) -> None:
         assert [shard[step] for shard in shards] == [batch[rank::world] for rank in range(world)]
 
 
+def shares(count: int, batch: int, world: int, apart: bool = True) -> list[list[list[int]]]:
+    """[step][rank]: the samples of the first epoch; nothing is read."""
+    ranks = [
+        FileBatches(Numbers(count), batch, 7, "train", 0, CPU, Group(rank, world, rank), apart=apart) for rank in range(world)
+    ]
+    return [[rank.rows(1, step) for rank in ranks] for step in (0, ranks[0].steps - 1)]
+
+
+@pytest.mark.parametrize("world", [2, 3, 4])
+@pytest.mark.parametrize("count", range(2, 34))
+def test_where_ranks_normalise_apart_none_has_a_single_row(count: int, world: int) -> None:
+    alone = FileBatches(Numbers(count), 8, 7, "train", 0, CPU)
+    for step, rows in zip((0, alone.steps - 1), shares(count, 8, world), strict=True):
+        assert 1 not in map(len, rows)
+        assert sorted(index for rank in rows for index in rank) == sorted(alone.rows(1, step))  # the batch is that of one process
+    source = FileBatches(Numbers(count), 8, 7, "train", 0, CPU, Group(0, world, 0), apart=True)
+    assert source.fewest == min(len(rank) for rows in shares(count, 8, world) for rank in rows if rank)
+
+
+def test_the_last_batch_of_imagenet_on_eight_ranks() -> None:
+    """1,281,167 = 128 * 10,009 + 15 images."""
+    first, last = shares(1_281_167, 128, 8)
+    assert [len(rows) for rows in first] == [16] * 8
+    assert [len(rows) for rows in last] == [3, 2, 2, 2, 2, 2, 2, 0]
+    together = shares(1_281_167, 128, 8, apart=False)[1]
+    assert [len(rows) for rows in together] == [2] * 7 + [1]
+
+
+@pytest.mark.parametrize(
+    ("count", "batch", "world", "apart", "fewest"),
+    [
+        (1, 4, 1, False, 1),
+        (9, 4, 1, False, 4),
+        (10, 4, 1, False, 2),
+        (5, 1, 1, False, 1),
+        (10, 4, 4, False, 2),
+        (10, 4, 2, True, 2),
+    ],
+)
+def test_fewest_samples_that_are_normalised_together(count: int, batch: int, world: int, apart: bool, fewest: int) -> None:
+    assert FileBatches(Numbers(count), batch, 7, "train", 0, CPU, Group(0, world, 0), apart=apart).fewest == fewest
+
+
 def test_a_rank_without_rows_gets_none_of_the_right_shape() -> None:
     inputs, targets = batches(group=Group(3, 4, 3)).get(1, 2)
     assert (inputs.shape, inputs.dtype, targets.shape) == ((0, 1), torch.int64, (0,))
@@ -119,6 +162,10 @@ def test_a_rank_without_rows_gets_none_of_the_right_shape() -> None:
 def test_more_ranks_than_rows() -> None:
     with pytest.raises(InputError, match="batch_size 4 is smaller than the number of processes, 5"):
         batches(group=Group(0, 5, 0))
+    with pytest.raises(
+        InputError, match=r"batch_size 4 has fewer than two images for each of 3 processes, .* set sync_bn to true"
+    ):
+        FileBatches(Numbers(10), 4, 7, "train", 0, CPU, Group(0, 3, 0), apart=True)
 
 
 def test_count_limits_an_epoch() -> None:

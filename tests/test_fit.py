@@ -3,14 +3,17 @@ from functools import partial
 
 import pytest
 import torch
+import yaml
 from torch import nn
 from torch.nn import functional as F
 
-from eoinas import command
+from eoinas import command, params, settings
 from eoinas.checkpoint import Checkpoint
+from eoinas.code import ROOT
 from eoinas.data.file_batches import FileBatches
 from eoinas.errors import InputError
-from eoinas.train import fit
+from eoinas.train import classify, fit, imagenet
+from eoinas.train.probe import probe
 from tests.ranks_worker import SETTINGS, Noise, build, loss
 from tests.test_resume import interrupted
 from tests.test_search import NoCheckpoint, same
@@ -33,7 +36,9 @@ def train(states, iterations: int = ITERATIONS, criterion=loss, evaluate=None, *
     network, settings = build(), SETTINGS.model_copy(update=changes)
     scored = evaluate and partial(evaluate, network)
     batches = FileBatches(Noise(11), settings.batch_size, 0, "test", 0, torch.device("cpu"))
-    return network, fit.fit(fit.Task(network, batches, criterion, rate, iterations, evaluate=scored), settings, "small", states)
+    return network, fit.fit(
+        fit.Task(network, 64, batches, criterion, rate, iterations, evaluate=scored), settings, "small", states
+    )
 
 
 def evaluation(network: nn.Module, epoch: int, poll: Callable[[], None]) -> dict[str, float]:
@@ -145,3 +150,53 @@ def test_lower_precision_is_used() -> None:
     assert not same(exact.state_dict(), rough.state_dict())
     assert all(value.dtype in (torch.float32, torch.int64) for value in rough.state_dict().values())
     assert log.rows[-1]["train_loss"] > 0
+
+
+class Few:
+    """An epoch of one image."""
+
+    steps = fewest = 1
+
+    def get(self, epoch: int, step: int) -> tuple[torch.Tensor, torch.Tensor]:
+        return torch.randn(1, 3, 100, 100), torch.tensor([0])
+
+
+def test_one_image_is_refused_where_a_layer_has_one_value_of_it_and_before_anything_runs() -> None:
+    def once(kind: str, side: int, states: object) -> None:
+        task = fit.Task(build(kind), side, Few(), loss, rate, 1)
+        fit.fit(task, SETTINGS, "small", states)
+
+    class Untouched(NoCheckpoint):
+        def load(self) -> None:
+            raise AssertionError
+
+    message = (
+        r"^small: a batch of one image, .*; raise batch_size \(or epoch_images\) of this stage's block in params.yaml, or take .*"
+    )
+    with pytest.raises(InputError, match=message):
+        once("auxiliary", 100, Untouched())
+    with pytest.raises(InputError, match=message):
+        once("plain", 32, Untouched())  # a pixel after five halvings
+    once("plain", 100, NoCheckpoint())
+
+
+@pytest.mark.parametrize("change", [{"batch_size": 1}, {"epoch_images": 1}])
+@pytest.mark.parametrize(("section", "name"), [(classify.RetrainParams, "retrain"), (imagenet.ImagenetParams, "imagenet")])
+def test_an_auxiliary_head_needs_two_images(section: type, name: str, change: dict[str, int]) -> None:
+    resolved = settings.resolve(yaml.safe_load((ROOT / "params.yaml").read_text()), "demo")
+    found = resolved["retrain/0-9"].retrain if name == "retrain" else resolved[name]
+    values = found.dumped() | change
+    with pytest.raises(
+        InputError, match=rf"demo.{name}: .*two images: raise batch_size or epoch_images, or set auxiliary_weight"
+    ):
+        params.build(section, [params.Layer(f"demo.{name}", values)])
+    params.build(section, [params.Layer(f"demo.{name}", values | {"auxiliary_weight": 0.0})])
+
+
+def test_what_a_step_would_meet() -> None:
+    found = {kind: probe(build(kind), 100) for kind in ("plain", "auxiliary", "dead")}
+    assert {kind: each.single_values for kind, each in found.items()} == {"plain": False, "auxiliary": True, "dead": False}
+    assert {kind: bool(each.unused) for kind, each in found.items()} == {"plain": False, "auxiliary": False, "dead": True}
+    network = build("dead")
+    network(torch.randn(2, 3, 100, 100))[0].sum().backward()
+    assert found["dead"].unused == {name for name, value in network.named_parameters() if value.grad is None}

@@ -30,18 +30,18 @@ def test_cross_entropy_is_that_of_the_two_dimensional_loss() -> None:
 
 def test_loss_and_score_of_the_search() -> None:
     logits, targets = batch()
-    assert search_seg.loss(logits, targets).item() == pytest.approx(
+    assert search_seg.loss_and_accuracy(logits, targets)[0].item() == pytest.approx(
         F.cross_entropy(logits, targets.long(), ignore_index=IGNORE).item(), rel=1e-6
     )
     right = (logits.argmax(1) == targets)[targets != IGNORE]
-    assert search_seg.score(logits, targets).item() == pytest.approx(right.float().mean().item())
+    assert search_seg.loss_and_accuracy(logits, targets)[1].item() == pytest.approx(right.float().mean().item())
 
 
 def test_a_batch_without_a_pixel_that_counts_gives_zero_and_no_gradient() -> None:
     logits, targets = batch()
     targets[:] = IGNORE
-    loss = search_seg.loss(logits, targets)
-    assert (loss.item(), search_seg.score(logits, targets).item()) == (0, 0)
+    loss = search_seg.loss_and_accuracy(logits, targets)[0]
+    assert (loss.item(), search_seg.loss_and_accuracy(logits, targets)[1].item()) == (0, 0)
     loss.backward()
     assert (logits.grad == 0).all()
 

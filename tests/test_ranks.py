@@ -11,15 +11,18 @@ import torch
 from safetensors.torch import load_file
 
 from eoinas import ranks
-from tests.ranks_worker import SETTINGS
+from eoinas.errors import InputError
+from tests.ranks_worker import SETTINGS, build
 
 ROOT = Path(__file__).parent.parent
 BATCH = SETTINGS.batch_size
 COUNT = 11  # a last batch of three
 
 
-def start(folder: Path, processes: int, count: int = COUNT, sync_bn: str = "true", stop_at: str = "never") -> subprocess.Popen:
-    arguments = [str(folder / "out"), str(count), sync_bn, stop_at]
+def start(
+    folder: Path, processes: int, count: int = COUNT, sync_bn: str = "true", stop_at: str = "never", kind: str = "plain"
+) -> subprocess.Popen:
+    arguments = [str(folder / "out"), str(count), sync_bn, stop_at, kind]
     command = [sys.executable, "-m", "tests.ranks_worker", *arguments]
     if processes > 1:
         command = ranks.launcher(processes, "tests.ranks_worker", arguments)
@@ -109,6 +112,51 @@ def test_a_signal_to_one_rank_stops_all_and_the_next_run_goes_on(together, tmp_p
 def test_without_sync_bn_ranks_normalise_by_themselves(alone, tmp_path) -> None:
     finish(start(tmp_path, 2, sync_bn="false"))
     assert difference(alone, tmp_path / "out") > 1e-4
+
+
+def test_no_process_has_one_image_to_normalise_by_itself(tmp_path) -> None:
+    """Eleven images in batches of four: the last has three, and one of two processes would get one of them."""
+    one, two = start(tmp_path / "one", 1, kind="auxiliary"), start(tmp_path / "two", 2, sync_bn="false", kind="auxiliary")
+    finish(one)
+    finish(two)
+    assert [[len(step) for step in shard] for shard in rows(tmp_path / "two/out", 2)] == [[2, 2, 3] * 2, [2, 2, 0] * 2]
+    assert all(value.isfinite().all() for value in load_file(tmp_path / "two/out/weights.safetensors").values())
+    assert difference(tmp_path / "one/out", tmp_path / "two/out") > 1e-4
+
+
+def test_a_node_that_nothing_reads_is_trained_as_in_one_process(tmp_path) -> None:
+    one, two = start(tmp_path / "one", 1, kind="dead"), start(tmp_path / "two", 2, kind="dead")
+    finish(one)
+    finish(two)
+    assert difference(tmp_path / "one/out", tmp_path / "two/out") < 1e-5
+    first, trained = build("dead").state_dict(), load_file(tmp_path / "two/out/weights.safetensors")
+    dead = [f"cells.0.ops.{edge}." for edge in (6, 7)]  # of the last node of a normal cell
+    parameters = {name for name, _ in build("dead").named_parameters()}
+    still = {name for name in parameters if torch.equal(first[name], trained[name])}
+    assert still  # no weight decay either
+    assert all(name.startswith(tuple(dead)) for name in still if name.startswith("cells.0."))
+
+
+def test_what_a_job_system_leaves_in_the_environment(monkeypatch) -> None:
+    for name in ranks.LAUNCHED:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert ranks.join() == ranks.ALONE
+    monkeypatch.setenv("RANK", "0")
+    with pytest.raises(
+        InputError, match=r"^the environment has WORLD_SIZE but not LOCAL_RANK, which torch's launcher sets too; "
+    ):
+        ranks.join()
+    monkeypatch.setenv("LOCAL_RANK", "0")
+    with pytest.raises(InputError, match="not MASTER_ADDR"):
+        ranks.join()
+    monkeypatch.setenv("MASTER_ADDR", "localhost")
+    monkeypatch.setenv("MASTER_PORT", "29500")
+    monkeypatch.setenv("WORLD_SIZE", "two")
+    with pytest.raises(InputError, match=r"^WORLD_SIZE in the environment is 'two', not a number; start the stage by torchrun"):
+        ranks.join()
+    monkeypatch.setenv("WORLD_SIZE", "1")
+    assert ranks.join() == ranks.Group(0, 1, 0)
 
 
 def test_launcher_starts_the_same_stage_on_each_gpu(monkeypatch) -> None:

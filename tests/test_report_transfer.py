@@ -391,7 +391,7 @@ def test_complexity_has_every_entry_of_the_plan(demo):
     for data, classes in (("cifar10", 10), ("cifar100", 100)):
         meta = {
             "source": "digits",
-            "train_count": 1,
+            "train_count": 2,
             "test_count": 1,
             "image_size": 16,
             "classes": [str(c) for c in range(classes)],

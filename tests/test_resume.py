@@ -182,18 +182,18 @@ def test_a_signal_in_an_evaluation_need_not_wait_for_its_end(undisturbed_trainin
 
 @pytest.mark.parametrize(("minutes", "last"), [(60.0, "none yet, the run starts over"), (EVERY_STEP, r"epoch 2, step 1 \(.+\)")])
 def test_a_loss_that_is_no_number_names_the_last_good_state_and_is_never_saved(minutes, last, monkeypatch) -> None:
-    entropy, calls = classify.F.cross_entropy, []
+    entropy, calls = torch.nn.functional.cross_entropy, []
 
     def spoiled(logits: torch.Tensor, targets: torch.Tensor, **keywords: object) -> torch.Tensor:
         calls.append(1)
         return entropy(logits, targets, **keywords) * (torch.inf if len(calls) == bad else 1)
 
     bad = 2 * 3 + 1 + 2 + 1  # two losses a step, three steps and an evaluation, a step of the second epoch: its second step
-    monkeypatch.setattr(classify.F, "cross_entropy", spoiled)
+    monkeypatch.setattr(torch.nn.functional, "cross_entropy", spoiled)
     message = rf"^small: the train loss is not finite in epoch 2, step 2; last good state: {last}; lower learning_rate"
     with pytest.raises(InputError, match=message), checkpoint.Checkpoint("small", "a" * 64, minutes) as states:
         trained(states)
-    monkeypatch.setattr(classify.F, "cross_entropy", entropy)
+    monkeypatch.setattr(torch.nn.functional, "cross_entropy", entropy)
     with Dying(None) as states:  # what is there to go on from is good
         assert all(np.isfinite(row["train_loss"]) for row in trained(states).log.rows)
 

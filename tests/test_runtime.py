@@ -81,6 +81,9 @@ def main(scale: str, seed: str) -> None:
         torch.empty(2**50)
     if scale == "reader":
         raise RuntimeError("DataLoader worker (pid(s) 7) exited unexpectedly")
+    if scale == "compile":
+        import torch
+        torch.compile(torch.nn.Linear(2, 2))(torch.ones(1, 2))
     if scale == "folder":
         open("/")
     if scale == "signal":
@@ -132,9 +135,18 @@ def test_a_reader_that_the_system_killed_says_what_to_lower() -> None:
     found = script("reader", "0")
     assert (found.returncode, found.stderr) == (
         1,
-        "error: out of memory (DataLoader worker (pid(s) 7) exited unexpectedly); "
-        "lower workers of this stage's block in params.yaml\n",
+        "error: out of memory (DataLoader worker (pid(s) 7) exited unexpectedly); lower machine.workers in params.yaml\n",
     )
+
+
+@pytest.mark.slow
+def test_a_missing_compiler_says_what_to_do(monkeypatch) -> None:
+    monkeypatch.setenv("CXX", "absent")
+    found = script("compile", "0")
+    assert found.returncode == 1
+    assert found.stderr.startswith("error: torch.compile needs a C++ compiler (InvalidCxxCompiler: No working C++ compiler found")
+    assert found.stderr.endswith("; install g++ or set compile of this stage's block in params.yaml to false\n")
+    assert found.stderr.count("\n") == 1
 
 
 def test_a_bug_keeps_its_traceback() -> None:

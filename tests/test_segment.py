@@ -11,22 +11,23 @@ import yaml
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from eoinas import checkpoint, command, schedules, weights
+from eoinas import checkpoint, command, schedules, settings, weights
+from eoinas import code as closure
 from eoinas.data import cityscapes, cityscapes_check
 from eoinas.data.cityscapes_labels import CLASSES, IGNORE, TO_LABEL
 from eoinas.errors import InputError
-from eoinas.genotype import ZERO
 from eoinas.metrics import iou, label_scenes
 from eoinas.models.segmentation import PooledClassifier, SegmentationNetwork, SegNetworkParams
 from eoinas.ranks import ALONE, Group
 from eoinas.runlog import RunLog
+from eoinas.spaces import registry
 from eoinas.train import candidates, pretrained, search, search_seg, segment
-from tests import closure
 from tests.test_search import NoCheckpoint, same
 from tests.test_segmentation import CELL, SMALL
 
 PARAMS = yaml.safe_load((Path(__file__).parent.parent / "params.yaml").read_text())
-DEMO = PARAMS["demo"]
+DEMO = settings.resolve(PARAMS, "demo")
+SPACE = registry.space("darts", PARAMS["operations"])
 CPU = torch.device("cpu")
 
 
@@ -36,19 +37,21 @@ def size(**changes: object) -> SegNetworkParams:
 
 def train_settings(**changes: object) -> segment.SegTrainParams:
     crops = {"short_side": 0, "scale_min": 0.75, "scale_max": 1.25, "crop": 49}
-    return segment.SegTrainParams(**{**DEMO["seg_train"], "iterations": 6, "batch_size": 2, "crops": crops, **changes})
+    return segment.SegTrainParams(
+        **{**DEMO["seg_train"].train.dumped(), "iterations": 6, "batch_size": 2, "crops": crops, **changes}
+    )
 
 
 def search_settings(**changes: object) -> search_seg.SegSearchParams:
     small = {"C": 2, "cells": "NRNRN", "batch_size": 3, "epochs": 8, "warmup": 1, "prune_every": 1, "alpha_learning_rate": 0.05}
     crops = {"short_side": 64, "scale_min": 1.0, "scale_max": 1.0, "crop": 33}
-    return search_seg.SegSearchParams(**{**PARAMS["method"], **DEMO["seg_search"], **small, "crops": crops, **changes})
+    return search_seg.SegSearchParams(**{**DEMO["seg_search"].dumped(), **small, "crops": crops, **changes})
 
 
 @pytest.fixture(scope="module")
 def scenes(tmp_path_factory) -> cityscapes.Scenes:
     folder = tmp_path_factory.mktemp("scenes") / "drawn"
-    block = {**DEMO["cityscapes_data"], "drawn_train": 7, "drawn_val": 6, "drawn_width": 130, "drawn_height": 67}
+    block = {**DEMO["cityscapes_data"].dumped(), "drawn_train": 7, "drawn_val": 6, "drawn_width": 130, "drawn_height": 67}
     cityscapes_check.prepare(cityscapes.CityscapesDataParams(**block), folder)
     meta = json.loads((folder / "meta.json").read_text())
     return cityscapes.Scenes(folder, tuple(cityscapes.read_manifest(folder / "manifest.csv", meta["listing_sha256"])), meta)
@@ -90,7 +93,7 @@ def test_schedule_is_polynomial() -> None:
 def test_history_has_an_epoch_a_row_and_the_last_may_be_short(scenes, usual) -> None:
     rows = usual[1]  # 7 pictures in batches of 2: 3 steps an epoch, the last one of 3
     assert [row["epoch"] for row in rows] == [1, 2]
-    assert rows[0]["learning_rate"] == pytest.approx(schedules.polynomial(2, 6, DEMO["seg_train"]["learning_rate"], 0.9))
+    assert rows[0]["learning_rate"] == pytest.approx(schedules.polynomial(2, 6, DEMO["seg_train"].train.learning_rate, 0.9))
     assert all(np.isfinite(row["train_loss"]) and 0 <= row["train_accuracy"] <= 1 for row in rows)
 
 
@@ -132,13 +135,21 @@ def test_a_stopped_training_goes_on_exactly(scenes, usual, tmp_path, monkeypatch
 
 
 def test_a_batch_of_one_picture_a_process_is_refused(scenes) -> None:
-    def refused(group: Group, **changes: object) -> None:
-        with pytest.raises(InputError, match="seg_train: a batch of one picture a process cannot be normalised"):
-            run(scenes, group=group, **changes)
+    with pytest.raises(
+        InputError, match=r"^small: a batch of one image, or one on a process, cannot be normalised .*; raise batch_"
+    ):
+        run(scenes, batch_size=1)  # ASPP pools a picture to one value
+    with pytest.raises(
+        InputError, match=r"^batch_size 4 has fewer than two images for each of 4 processes, .* set sync_bn to true"
+    ):
+        run(scenes, group=Group(0, 4, 0), batch_size=4, sync_bn=False)
 
-    refused(ALONE, batch_size=1)
-    refused(Group(0, 4, 0), batch_size=4, sync_bn=False)
-    assert segment._fewest(train_settings(batch_size=4, sync_bn=True), Group(0, 4, 0), 2975) == 4
+
+def test_group_normalisation_takes_a_batch_of_one_picture(scenes) -> None:
+    grouped = size(C=16, norm="group", width=16, low_width=8)
+    numbers = train_settings(batch_size=1, iterations=1)
+    _, log = segment.train(CELL, scenes, grouped, numbers, None, CPU, ALONE, "one", NoCheckpoint(), stream="one", workers=0)
+    assert np.isfinite(log.rows[0]["train_loss"])
 
 
 def test_training_leaves_nothing_of_the_metrics_behind() -> None:
@@ -286,7 +297,7 @@ def test_labelling_pads_to_where_pixels_and_features_agree(shape) -> None:
 
 @pytest.fixture(scope="module")
 def searched(scenes) -> tuple[dict, search.Result]:
-    network, result = search_seg.run(scenes, search_settings(), 0.5, CPU, "small", NoCheckpoint())
+    network, result = search_seg.run(scenes, search_settings(), CPU, 0, "small", NoCheckpoint())
     return network.state_dict(), result
 
 
@@ -294,9 +305,9 @@ def test_the_search_prunes_to_one_operation_an_edge(searched, tmp_path) -> None:
     trace = searched[1].trace
     assert trace["prune_epochs"].tolist() == [2, 3, 4, 5, 6, 7, 8]
     assert (trace["alive_final"].sum(-1) == 1).all()
-    assert not trace["alive_final"][..., ZERO].any()
+    assert not trace["alive_final"][..., SPACE.zero].any()
     np.savez(tmp_path / "trace.npz", **trace)
-    assert len(candidates.derive_cell(tmp_path / "trace.npz", "before_last_prune").normal) == 8
+    assert len(candidates.derive_cell(SPACE, tmp_path / "trace.npz", "before_last_prune").normal) == 8
 
 
 def test_the_indicator_is_i_and_not_beta(searched) -> None:
@@ -305,10 +316,10 @@ def test_the_indicator_is_i_and_not_beta(searched) -> None:
 
 
 def test_the_search_is_the_same_again_and_depends_on_lambda(scenes, searched) -> None:
-    network, result = search_seg.run(scenes, search_settings(workers=1), 0.5, CPU, "small", NoCheckpoint())
+    network, result = search_seg.run(scenes, search_settings(), CPU, 1, "small", NoCheckpoint())
     assert same(network.state_dict(), searched[0])
     assert same(result.trace, searched[1].trace)
-    other = search_seg.run(scenes, search_settings(), 0.9, CPU, "small", NoCheckpoint())[1]
+    other = search_seg.run(scenes, search_settings(**{"lambda": 0.9}), CPU, 0, "small", NoCheckpoint())[1]
     assert not same(other.trace, result.trace)
 
 
@@ -321,7 +332,7 @@ def test_both_halves_are_used_and_no_picture_is_in_both(scenes, monkeypatch) -> 
         return real(dataset, batch, seed, purpose, *rest, **more)
 
     monkeypatch.setattr(search_seg, "FileBatches", spy)
-    search_seg.run(scenes, search_settings(epochs=2), 0.5, CPU, "small", NoCheckpoint())
+    search_seg.run(scenes, search_settings(epochs=2, slimming=False), CPU, 0, "small", NoCheckpoint())
     one, other = seen["segmentation train"], seen["segmentation valid"]
     assert (len(one), len(other), len(one & other)) == (4, 3, 0)
     assert one | other == {pair.name for pair in scenes.split("train")}

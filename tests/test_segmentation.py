@@ -9,15 +9,17 @@ from pydantic import ValidationError
 from torch import nn
 
 from eoinas import genotype as genotypes
-from eoinas.genotype import CELLS, EDGES, OPERATIONS, Genotype, parse
+from eoinas.genotype import Genotype, parse
 from eoinas.metrics.complexity import parameters
 from eoinas.metrics.structure import stages_of
 from eoinas.models.aspp import ASPP
+from eoinas.models.ops import OPERATIONS
 from eoinas.models.seg_cells import plan
 from eoinas.models.seg_supernet import SupernetSegmentation
 from eoinas.models.segmentation import PooledClassifier, SegmentationNetwork, SegNetworkParams
-from eoinas.models.supernet import derived_path
+from eoinas.spaces import registry
 
+SPACE = registry.space("darts", OPERATIONS)
 ORACLE = json.loads(Path(__file__).with_name("oracle.json").read_text())
 CELL = parse(ORACLE["cells"]["eoinas_cityscapes"]["genotype"], "oracle.json")
 COUNTS = ORACLE["networks"]["cityscapes_c48_10_cells_groupnorm_eoinas_cityscapes"]
@@ -157,7 +159,7 @@ def test_aspp_by_hand() -> None:
 
 def supernet(device: str = "meta", C: int = 40, cells: str = TABLE_IV) -> SupernetSegmentation:
     with torch.device(device):
-        return SupernetSegmentation(C, cells, [6], 19, pool_bn=True)
+        return SupernetSegmentation(SPACE, C, cells, [6], 19, pool_bn=True)
 
 
 def test_table_iv() -> None:
@@ -188,12 +190,12 @@ def test_supernet_runs_every_operation_and_statistics_are_of_the_batch() -> None
     torch.manual_seed(0)
     network = supernet("cpu", 2, "NRNRN")
     assert not [name for name, _ in network.named_buffers()]
-    for operation in range(len(OPERATIONS)):
-        path = [[[(operation, None)] if OPERATIONS[operation] != "none" else [] for _ in EDGES] for _ in CELLS]
+    for operation, name in enumerate(SPACE.operations):
+        path = [[[(operation, None)] if name != "none" else [] for _ in SPACE.edges] for _ in SPACE.cells]
         logits = network(torch.randn(2, 3, 64, 49), path)
         assert logits.shape == (2, 19, 64, 49)
         assert logits.isfinite().all()
 
 
 def test_supernet_runs_a_derived_cell() -> None:
-    assert supernet("cpu", 2, "NRNRN")(torch.randn(2, 3, 33, 33), derived_path(CELL)).shape == (2, 19, 33, 33)
+    assert supernet("cpu", 2, "NRNRN")(torch.randn(2, 3, 33, 33), SPACE.path(CELL)).shape == (2, 19, 33, 33)

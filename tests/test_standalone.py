@@ -8,12 +8,14 @@ import pytest
 import torch
 import yaml
 
-from eoinas import command, genotype, params
+from eoinas import command, genotype, settings
 from eoinas.errors import InputError
 from eoinas.models import ops
 from eoinas.models.cifar import NetworkCIFAR
+from eoinas.spaces.darts import EDGES
 from eoinas.train import classify, standalone
-from stages import data_cifar10
+from stages import data as data_stage
+from stages import settings as settings_stage
 from stages import standalone as stage
 
 ROOT = Path(__file__).parent.parent
@@ -21,7 +23,7 @@ CELL = genotype.load(ROOT / "data/genotypes/eoinas_cifar.json")
 SMALL = {"C": 2, "layers": 3, "epochs": 2, "batch_size": 8, "epoch_images": 16, "eval_batch_size": 400, "runs": [0, 2], "edge": 3}
 
 
-@pytest.mark.parametrize("operation", genotype.OPERATIONS)
+@pytest.mark.parametrize("operation", ops.OPERATIONS)
 def test_one_operation_of_the_normal_cell_is_replaced(operation):
     for edge in range(8):
         changed = standalone.with_operation(CELL, edge, operation)
@@ -30,7 +32,7 @@ def test_one_operation_of_the_normal_cell_is_replaced(operation):
             pair for at, pair in enumerate(CELL.normal) if at != edge
         ]
         assert (changed.reduce, changed.normal_concat) == (CELL.reduce, CELL.normal_concat)
-        assert standalone.ends(changed, edge) == standalone.ends(CELL, edge) in genotype.EDGES
+        assert standalone.ends(changed, edge) == standalone.ends(CELL, edge) in EDGES
 
 
 def test_the_zero_operation_contributes_nothing():
@@ -45,16 +47,17 @@ def test_the_zero_operation_contributes_nothing():
     ("key", "value"), [("edge", 8), ("edge", -1), ("runs", []), ("runs", [1, 1]), ("runs", ["0-2"]), ("cutout", 33)]
 )
 def test_a_mistake_names_its_key(key, value):
-    values = yaml.safe_load((ROOT / "params.yaml").read_text())["demo"]["standalone"]
+    values = yaml.safe_load((ROOT / "params.yaml").read_text())
+    values["demo"]["standalone"][key] = value
     with pytest.raises(InputError, match=f"demo.standalone.{key}"):
-        params.build(standalone.StandaloneParams, {**values, key: value}, "demo.standalone")
+        settings.resolve(values, "demo")
 
 
 def test_numbers_of_the_paper():
-    values = yaml.safe_load((ROOT / "params.yaml").read_text())["paper"]
-    shared = {key: value for key, value in values["standalone"].items() if key not in ("runs", "edge", "cutout")}
-    assert shared == values["retrain"]
-    assert (len(values["standalone"]["runs"]), values["standalone"]["cutout"]) == (3, 16)
+    resolved = settings.resolve(yaml.safe_load((ROOT / "params.yaml").read_text()), "paper")
+    alone, retrain = resolved["standalone"].dumped(), resolved["retrain/0-9"].retrain.dumped()
+    assert {key: value for key, value in alone.items() if key not in ("runs", "edge", "cutout")} == retrain
+    assert (len(alone["runs"]), alone["cutout"]) == (3, 16)
 
 
 @pytest.fixture
@@ -64,31 +67,32 @@ def project(tmp_path, monkeypatch):
     values = yaml.safe_load((ROOT / "params.yaml").read_text())
     values["demo"]["standalone"].update(SMALL)
     Path("params.yaml").write_text(yaml.safe_dump(values))
-    data_cifar10.main("demo")
+    settings_stage.main("demo")
+    data_stage.main("demo", "cifar10")
     genotype.save("results/demo/genotypes/eoinas.json", CELL)
     yield tmp_path
     torch.set_deterministic_debug_mode("default")
 
 
 def outputs() -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in Path("results/demo/standalone/1/none").iterdir()}
+    return {path.name: path.read_bytes() for path in Path("results/demo/standalone/none").iterdir()}
 
 
 def test_the_stage_counts_the_errors_of_every_run(project):
-    stage.main("demo", "1")
-    result = json.loads(Path("results/demo/standalone/1/none/result.json").read_text())
+    stage.main("demo", "cifar10", "eoinas", "none")
+    result = json.loads(Path("results/demo/standalone/none/result.json").read_text())
     assert (result["operation"], result["edge"], result["epochs"]) == ("none", [CELL.normal[3][1], 3], 2)
     assert [run["run"] for run in result["runs"]] == [0, 2]
     assert all(0 < run["wrong"] <= run["images"] == 360 for run in result["runs"])
     assert result["data"] == {"source": "digits", "image_size": 16, "classes": 10}
     for run in result["runs"]:
-        last = Path(f"results/demo/standalone/1/none/history-{run['run']}.csv").read_text().splitlines()[-1]
+        last = Path(f"results/demo/standalone/none/history-{run['run']}.csv").read_text().splitlines()[-1]
         assert float(last.split(",")[-1]) == pytest.approx(run["wrong"] / run["images"], rel=1e-5)
     assert not list(Path(".scratch").iterdir())
 
 
 def test_a_killed_stage_repeats_no_finished_run(project, monkeypatch):
-    stage.main("demo", "1")
+    stage.main("demo", "cifar10", "eoinas", "none")
     expected, trained, real = outputs(), [], classify.train
     shutil.rmtree("results/demo/standalone")
 
@@ -100,8 +104,8 @@ def test_a_killed_stage_repeats_no_finished_run(project, monkeypatch):
 
     monkeypatch.setattr(classify, "train", train)
     with pytest.raises(command.Stopped):
-        stage.main("demo", "1")
-    assert not Path("results/demo/standalone/1/none").exists()
-    stage.main("demo", "1")
+        stage.main("demo", "cifar10", "eoinas", "none")
+    assert not Path("results/demo/standalone/none").exists()
+    stage.main("demo", "cifar10", "eoinas", "none")
     assert trained == [0, 2, 2]
     assert outputs() == expected

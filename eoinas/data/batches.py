@@ -11,6 +11,10 @@ from eoinas.data import augment
 class TrainBatches:
     """Shuffled, cropped and flipped batches of the images in ``index``.
 
+    Attributes:
+        steps: batches an epoch.
+        fewest: images of the smallest batch.
+
     Args:
         images: uint8 [N, 3, H, W] on the device. labels: int64 [N] on the device.
         index: int64 [n], on the CPU, the images to use.
@@ -40,6 +44,7 @@ class TrainBatches:
         self._batch, self.steps = batch_size, -(-self._count // batch_size)
         if self._count > 1 and self._count % batch_size == 1:  # batch normalisation needs two images: the last batch has one more
             self.steps -= 1
+        self.fewest = min(batch_size, self._count - (self.steps - 1) * batch_size)
         self._size = images.shape[-1]
         self._padding, self._cutout = augment.scaled(padding, self._size), augment.scaled(cutout, self._size)
         self._mean, self._std, self._seed, self._purpose = mean, std, seed, purpose

@@ -29,7 +29,11 @@ class Dataset(Protocol):
 
 
 class FileBatches:
-    """Shuffled batches; a rank gets its rows, ``rank::world``, of each.
+    """Shuffled batches, each shared among the ranks; which samples a batch has does not depend on how many they are.
+
+    Attributes:
+        steps: batches an epoch.
+        fewest: samples that are normalised together at least.
 
     Args:
         dataset: what is read.
@@ -39,9 +43,10 @@ class FileBatches:
         device: where the batches go.
         group: the ranks.
         count: samples an epoch, drawn without replacement; 0: all of them.
+        apart: every rank normalises its rows by itself: in a last batch too one that has any has two at least.
 
     Raises:
-        InputError: there are more ranks than samples in a batch.
+        InputError: a rank has no sample of a whole batch, or one where ``apart``.
     """
 
     def __init__(
@@ -54,15 +59,23 @@ class FileBatches:
         device: torch.device,
         group: Group = ALONE,
         count: int = 0,
+        apart: bool = False,
     ):
+        apart = apart and group.world > 1
         if batch_size < group.world:
             raise InputError(f"batch_size {batch_size} is smaller than the number of processes, {group.world}; use fewer GPUs")
+        if apart and batch_size < 2 * group.world:
+            raise InputError(
+                f"batch_size {batch_size} has fewer than two images for each of {group.world} processes, and one cannot be "
+                "normalised by itself; raise batch_size, use fewer GPUs or set sync_bn to true"
+            )
         self._read, self._workers, self._device = _Read(dataset, seed, purpose), workers, device
         count = min(count or len(dataset), len(dataset))
         self.steps = -(-count // batch_size)
         if count > 1 and count % batch_size == 1:  # batch normalisation needs two: the last batch has one more
             self.steps -= 1
-        self._plan = _Plan(len(dataset), count, batch_size, self.steps, seed, purpose, group)
+        self._plan = _Plan(len(dataset), count, batch_size, self.steps, seed, purpose, group, apart)
+        self.fewest = min(self._plan.fewest(step) for step in {0, self.steps - 1})
         self._next: tuple[int, int] | None = None
         self._batches: Iterator = iter(())
 
@@ -112,13 +125,27 @@ class _Plan(NamedTuple):
     seed: int
     purpose: str
     group: Group
+    apart: bool
 
     def order(self, epoch: int) -> Tensor:
         return augment.order(self.samples, seeds.generator(self.seed, self.purpose, "order", epoch))[: self.count]
 
     def rows(self, order: Tensor, step: int) -> list[int]:
-        stop = self.count if step == self.steps - 1 else (step + 1) * self.batch
-        return order[step * self.batch : stop][self.group.rank :: self.group.world].tolist()
+        shares = self._shares(step)
+        return order[self._batch(step)][self.group.rank :: shares].tolist() if self.group.rank < shares else []
+
+    def fewest(self, step: int) -> int:
+        """Samples of a batch that are normalised together at least."""
+        batch = self._batch(step)
+        return (batch.stop - batch.start) // (self._shares(step) if self.apart else 1)
+
+    def _batch(self, step: int) -> slice:
+        return slice(step * self.batch, self.count if step == self.steps - 1 else (step + 1) * self.batch)
+
+    def _shares(self, step: int) -> int:
+        """How many ranks, from the first, a batch is dealt out to in turn."""
+        batch = self._batch(step)
+        return max(1, min(self.group.world, (batch.stop - batch.start) // 2)) if self.apart else self.group.world
 
     def keys(self, epoch: int, step: int) -> Iterator[_Key]:
         """Without end: while an epoch is evaluated, the workers read for the next."""

@@ -10,7 +10,7 @@ from typing import Annotated, NamedTuple
 
 import numpy as np
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from eoinas import formats, params, schedules, seeds, weights
@@ -39,6 +39,11 @@ class RetrainParams(fit.FitParams):
     learning_rate_min: params.NonNegative
     drop_path: Annotated[float, Field(ge=0, lt=1)]
     auxiliary_weight: params.NonNegative
+
+    @model_validator(mode="after")
+    def _two_images(self) -> "RetrainParams":
+        fit.two_images(self)
+        return self
 
 
 class RetrainStage(params.Section):
@@ -90,7 +95,7 @@ def train(
         seed, stream: of every random draw; trainings of another stream, such as "cifar10/eoinas", draw independently.
 
     Raises:
-        InputError: the loss is not a number, or the images are too small for the network.
+        InputError: the loss is not a number, or the images are too small or too few for the network.
         Stopped: a signal asked the process to end; its state is in ``checkpoint``.
     """
     device = images.images.device
@@ -121,7 +126,7 @@ def train(
         return schedules.cosine(epoch, settings.epochs, settings.learning_rate, settings.learning_rate_min)
 
     batches = _batches(images, settings, cutout, seed, stream)
-    task = fit.Task(network, batches, loss, rate, settings.epochs * batches.steps, forward, evaluate)
+    task = fit.Task(network, size, batches, loss, rate, settings.epochs * batches.steps, forward, evaluate)
     log = fit.fit(task, settings, title, checkpoint)
     return Result(network, log, last[0])
 

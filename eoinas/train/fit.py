@@ -14,9 +14,11 @@ from torch import Tensor, nn
 
 from eoinas import params, ranks
 from eoinas.checkpoint import check_finite
+from eoinas.errors import InputError
 from eoinas.ranks import ALONE, Group
 from eoinas.runlog import RunLog
 from eoinas.train import arithmetic
+from eoinas.train.probe import probe
 
 
 class FitParams(arithmetic.ArithmeticParams):
@@ -33,6 +35,7 @@ class Batches(Protocol):
     """What the loop needs of a data set; see ``data.batches.TrainBatches`` and ``data.file_batches.FileBatches``."""
 
     steps: int
+    fewest: int
 
     def get(self, epoch: int, step: int) -> tuple[Tensor, Tensor]: ...
 
@@ -58,7 +61,8 @@ class Task:
     """What differs between trainings.
 
     Attributes:
-        network: on its device, with the same weights on every rank.
+        network: on its device, with the same weights on every rank; ``train.probe`` says what its outputs may be.
+        side: of the inputs, in pixels.
         batches: of the training data.
         loss: (outputs, targets) to the sum of the losses over this rank's items, their number, and the number of those that are
             right. An item is what the mean is taken over: an image, or a pixel that has a label.
@@ -72,6 +76,7 @@ class Task:
     """
 
     network: nn.Module
+    side: int
     batches: Batches
     loss: Callable[[object, Tensor], tuple[Tensor, Tensor | int, Tensor | int]]
     rate: Callable[[int, int], float]
@@ -84,16 +89,19 @@ class Task:
 def fit(task: Task, settings: FitParams, title: str, states: States, group: Group = ALONE) -> RunLog:
     """Train ``task.network`` in place by stochastic gradient descent with momentum.
 
+    On several ranks parameters that no gradient reaches are frozen; on one they get no gradient, and stay as they are too.
+
     Returns:
         The log; a row has epoch, learning_rate (of the last step), train_loss, train_accuracy and what ``evaluate`` returned.
 
     Raises:
-        InputError: the loss is not a number.
+        InputError: the loss is not a number, or a batch is too small to be normalised.
         Stopped: a signal asked the process to end; its state is in ``states``.
     """
     network, steps = task.network, task.batches.steps
     device, memory = next(network.parameters()).device, arithmetic.layout(settings)
     network.to(memory_format=memory)
+    _check_batches(task, title)
     trained = _on_all_ranks(task, settings, group, device)
     epochs = -(-task.iterations // steps)
     log = RunLog(title, epochs, steps, shown=group.rank == 0)
@@ -180,10 +188,27 @@ class _Run:
         check_finite((values[0] for values in self.sums), f"{self._title}: the train", self.epoch, self._states)
 
 
+def two_images(settings: FitParams) -> None:
+    """For a section with an auxiliary head: raise ValueError where it gets one image, whose values there it cannot normalise."""
+    if settings.auxiliary_weight and 1 in (settings.batch_size, settings.epoch_images):
+        raise ValueError("an auxiliary head needs two images: raise batch_size or epoch_images, or set auxiliary_weight to 0")
+
+
+def _check_batches(task: Task, title: str) -> None:
+    if task.batches.fewest < 2 and probe(task.network, task.side).single_values:
+        raise InputError(
+            f"{title}: a batch of one image, or one on a process, cannot be normalised where a layer has one value of it; raise "
+            "batch_size (or epoch_images) of this stage's block in params.yaml, or take larger images or no auxiliary head"
+        )
+
+
 def _on_all_ranks(task: Task, settings: FitParams, group: Group, device: torch.device) -> Callable:
     """The network as it is called in training: DDP over the ranks, compiled if asked for. It shares the network's weights."""
     trained = task.network
     if group.world > 1:
+        unused = probe(trained, task.side).unused  # DDP would wait for their gradients
+        for name, parameter in trained.named_parameters():
+            parameter.requires_grad_(name not in unused)
         if task.sync_bn:
             ranks.synchronise_batch_norm(trained, device)
         # Without sync_bn each rank normalises over its own rows, and the running statistics are rank 0's.

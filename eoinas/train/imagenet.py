@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Annotated
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from eoinas import command, params, schedules, seeds
@@ -43,6 +43,11 @@ class ImagenetParams(RecipeParams):
     C: Annotated[int, Field(ge=2, multiple_of=2)]
     layers: Annotated[int, Field(ge=3)]
     auxiliary_weight: params.NonNegative
+
+    @model_validator(mode="after")
+    def _two_images(self) -> "ImagenetParams":
+        fit.two_images(self)
+        return self
 
 
 class PretrainStage(params.Section):
@@ -93,8 +98,8 @@ def train(
     """
     device = next(network.parameters()).device
     photos = Photos(data.folder, data.train, settings.image_size, training=True)
-    count = settings.epoch_images
-    batches = FileBatches(photos, settings.batch_size, settings.seed, stream, workers, device, group, count)
+    batch, count, apart = settings.batch_size, settings.epoch_images, not settings.sync_bn
+    batches = FileBatches(photos, batch, settings.seed, stream, workers, device, group, count, apart)
     scored = Photos(data.folder, data.val, settings.image_size, training=False)
 
     def loss(outputs: tuple[Tensor, Tensor | None], targets: Tensor) -> tuple[Tensor, int, Tensor]:
@@ -109,7 +114,7 @@ def train(
         return schedules.exponential(epoch, settings.learning_rate, settings.learning_rate_decay)
 
     iterations = settings.epochs * batches.steps
-    task = fit.Task(network, batches, loss, rate, iterations, evaluate=evaluate, sync_bn=settings.sync_bn)
+    task = fit.Task(network, settings.image_size, batches, loss, rate, iterations, evaluate=evaluate, sync_bn=settings.sync_bn)
     return fit.fit(task, settings, title, checkpoint, group)
 
 

@@ -12,7 +12,6 @@ from eoinas.data import crops
 from eoinas.data.cityscapes import Scenes
 from eoinas.data.cityscapes_labels import CLASSES
 from eoinas.data.file_batches import FileBatches
-from eoinas.errors import InputError
 from eoinas.genotype import Genotype
 from eoinas.models.segmentation import SegmentationNetwork, SegNetworkParams
 from eoinas.ranks import Group
@@ -65,21 +64,17 @@ def train(
         workers: processes a rank that read ahead; they do not change the result.
 
     Raises:
-        InputError: the weights are of another backbone, a picture cannot be read, or the loss is not a number.
+        InputError: the weights are of another backbone, a picture cannot be read, a batch is too small to be normalised, or the
+            loss is not a number.
         Stopped: a signal asked the process to end; its state is in ``states``.
     """
-    scenes_train = scenes.split("train")
-    if size.norm == "batch" and _fewest(settings, group, len(scenes_train)) < 2:
-        raise InputError(
-            f"{params.FILE}: seg_train: a batch of one picture a process cannot be normalised: raise batch_size, use fewer "
-            "processes, or set sync_bn to true or seg_network.norm to group"
-        )
     torch.manual_seed(seeds.seed_of(settings.seed, stream, "init"))
     network = SegmentationNetwork(genotype, size, len(CLASSES))
     if backbone is not None:
         pretrained.load_backbone(network, backbone)
-    dataset = crops.Crops(scenes.root, scenes_train, settings.crops, scenes.cache)
-    batches = FileBatches(dataset, settings.batch_size, settings.seed, stream, workers, device, group)
+    dataset = crops.Crops(scenes.root, scenes.split("train"), settings.crops, scenes.cache)
+    apart = size.norm == "batch" and not settings.sync_bn
+    batches = FileBatches(dataset, settings.batch_size, settings.seed, stream, workers, device, group, apart=apart)
 
     def loss(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         if settings.loss == "ohem":  # choice D50
@@ -90,15 +85,6 @@ def train(
         return schedules.polynomial(iteration, settings.iterations, settings.learning_rate, settings.power)
 
     network = network.to(device)
-    task = fit.Task(network, batches, loss, rate, settings.iterations, sync_bn=settings.sync_bn)
+    task = fit.Task(network, settings.crops.crop, batches, loss, rate, settings.iterations, sync_bn=settings.sync_bn)
     log = fit.fit(task, settings, title, states, group)
     return network, log
-
-
-def _fewest(settings: SegTrainParams, group: Group, pictures: int) -> int:
-    """Pictures that are normalised together at least."""
-    batch = min(settings.batch_size, pictures)
-    if settings.sync_bn or group.world == 1:
-        return batch
-    last = pictures % batch
-    return min(batch, last if last > 1 else batch) // group.world
