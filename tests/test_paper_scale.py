@@ -8,14 +8,15 @@ import torch
 import yaml
 from PIL import Image
 
-from eoinas import seeds
+from eoinas import params, seeds
 from eoinas.data import imagenet as imagenet_data
 from eoinas.data import imagenet_prepare
 from eoinas.data import images as image_data
 from eoinas.genotype import parse
 from eoinas.metrics.complexity import parameters
 from eoinas.ranks import ALONE
-from eoinas.train import classify, imagenet, search, search_cifar
+from eoinas.settings import resolve
+from eoinas.train import classify, imagenet, search_cifar
 from tests import test_search as small
 
 pytestmark = pytest.mark.slow
@@ -29,12 +30,12 @@ def copy(network: torch.nn.Module) -> dict[str, torch.Tensor]:
 
 def test_three_steps_of_the_search() -> None:
     paper = {"batch_size": BATCH, "epoch_images": STEPS * BATCH, "epochs": 2, "warmup": 1, "prune_every": 2, "chain_step": 1}
-    settings = search_cifar.SearchCifarParams(**{**small.METHOD, **small.PAPER["search"], **paper})
+    settings = resolve(params.read(), "paper")["derive/eoinas"].search.model_copy(update=paper)  # with a prune of seven
     assert (settings.C, settings.layers) == (16, 8)
     images = image_data.halves(small.data(size=32, train=2 * STEPS * BATCH), small.SPLIT, torch.device("cpu"))
     torch.manual_seed(seeds.seed_of(0, "init"))
     before = copy(search_cifar.build(settings, 3))
-    network, result = search_cifar.run(images, settings, search.VARIANTS["eoinas"], 0.5, 0, "paper size", small.NoCheckpoint())
+    network, result = search_cifar.run(images, settings, 0, "paper size", small.NoCheckpoint())
     assert parameters(network) == 1_930_618 - 7 * (4 * 64 + 1)  # three classes instead of ten
     moved = {name for name, value in copy(network).items() if not torch.equal(value, before[name])}
     assert {"stem.0.weight", "classifier.weight", "classifier.bias"} <= moved

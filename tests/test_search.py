@@ -143,6 +143,23 @@ def test_chain_of_the_trace_follows_the_indicator() -> None:
     assert 0 < rises[0] < rises[1]  # without the new indicator survivors rise mechanically
 
 
+def test_chain_of_the_trace_is_eq_11_of_how_the_indicator_moved() -> None:
+    """Computed again from I alone, with no prune between."""
+    trace = run(slimming=False, epochs=6)[1].trace
+    Q, X = np.full((8, 2, 14, 8, 2, 2), 0.5), np.full((8, 2, 14, 8, 2), 0.5)  # four stand-ins, then four of five steps
+    up = np.array([[0.02, -0.02], [0.01, -0.01]])
+    assert len(trace["I"]) == 5
+    for step in range(1, 5):  # the first step has nothing to compare with
+        change = trace["I"][step] - trace["I"][step - 1]
+        assert (np.abs(change) > 1e-7).mean() > 0.9
+        Q[3 + step] = Q[2 + step] + np.sign(change)[..., None, None] * up
+        moved = [np.einsum("...s,...st->...t", X[3 + step - m], Q[4 + step - m]) for m in range(1, 5)]
+        X[3 + step] = np.mean(moved, 0)  # sigma is a quarter until the second prune
+        sure = np.abs(np.diff(trace["I"][: step + 1], axis=0)).min(0) > 1e-6  # float32 tells the sign
+        assert trace["Q"][step][sure] == pytest.approx(Q[3 + step][sure], abs=1e-6)
+        assert trace["X"][step][sure] == pytest.approx(X[3 + step][sure], abs=1e-6)
+
+
 def test_history_has_a_row_an_epoch(usual) -> None:
     rows = usual[1].log.rows
     assert [row["epoch"] for row in rows] == list(range(1, 9))
