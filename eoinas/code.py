@@ -22,11 +22,14 @@ WITHOUT_EFFECT = {
     "eoinas/params.py": "reads what the stage `settings` has resolved; the values themselves are dependencies",
     "eoinas/progress.py": "the progress bar and the lines of a log",
 }
+# What is left out all the same has an effect on these scripts: params.py merges what the stage `settings` writes.
+WITH_EFFECT_ON = {"settings": {"eoinas/params.py"}}
 
 
 def effective(script: str, root: Path = ROOT) -> dict[str, str]:
     """For each file that can change what ``python -m stages.<script>`` writes its SHA-256, sorted by path."""
-    return {path: files.sha256(root / path) for path in sorted(closure(f"stages.{script}", root) - WITHOUT_EFFECT.keys())}
+    left_out = WITHOUT_EFFECT.keys() - WITH_EFFECT_ON.get(script, set())
+    return {path: files.sha256(root / path) for path in sorted(closure(f"stages.{script}", root) - left_out)}
 
 
 def scripts(root: Path = ROOT) -> list[str]:

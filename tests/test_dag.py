@@ -133,6 +133,10 @@ def test_code_is_listed_with_hashes(project: Callable[[str], set[str]]) -> None:
     assert {path for path in before if before[path] != after[path]} == {"eoinas/deep/two.py"}
 
 
+def test_what_settings_merges_with_is_its_code() -> None:
+    assert [script for script in scripts() if "eoinas/params.py" in effective(script)] == ["settings"]
+
+
 def test_progress_costs_nothing_and_the_method_costs_searches() -> None:
     listed = {script: set(effective(script)) for script in scripts()}
     assert not [script for script in listed if "eoinas/progress.py" in listed[script]]
