@@ -26,16 +26,10 @@ _SOURCES = {
 }
 
 
-@dataclass(frozen=True)
-class Runs:
-    """The training runs of one network on one data set; ``errors`` in percent, after the last epoch (choice D31)."""
+class Sample:
+    """Number, mean and spread of ``errors``, in percent."""
 
     errors: tuple[float, ...]
-    epochs: int
-    images: int
-    source: str
-    image_size: int
-    classes: int
 
     @property
     def n(self) -> int:
@@ -47,8 +41,20 @@ class Runs:
 
     @property
     def sd(self) -> float | None:
-        """Sample standard deviation; None for a single run."""
+        """Sample standard deviation; None for a single value."""
         return statistics.stdev(self.errors) if self.n > 1 else None
+
+
+@dataclass(frozen=True)
+class Runs(Sample):
+    """The training runs of one network on one data set; ``errors`` in percent, after the last epoch (choice D31)."""
+
+    errors: tuple[float, ...]
+    epochs: int
+    images: int
+    source: str
+    image_size: int
+    classes: int
 
     @property
     def what(self) -> str:
@@ -62,29 +68,16 @@ class Runs:
 
 
 @dataclass(frozen=True)
-class Searches:
+class Searches(Sample):
     """The cells of all searches of a variant, or all random ones, each trained from scratch: a search counts once."""
 
     by_seed: dict[int, Runs]
     selected: int  # the seed that was selected
 
     @property
-    def errors(self) -> tuple[float, ...]:
+    def errors(self) -> tuple[float, ...]:  # type: ignore[override]  # made of ``by_seed``, where ``Runs`` has a field
         """Percent, a search: the mean of its cell's runs."""
         return tuple(runs.mean for runs in self.by_seed.values())
-
-    @property
-    def n(self) -> int:
-        return len(self.by_seed)
-
-    @property
-    def mean(self) -> float:
-        return statistics.fmean(self.errors)
-
-    @property
-    def sd(self) -> float | None:
-        """Sample standard deviation over the searches; None for a single one."""
-        return statistics.stdev(self.errors) if self.n > 1 else None
 
     @property
     def about(self) -> Runs:
