@@ -17,6 +17,7 @@ from eoinas.data.images import SplitParams
 from eoinas.data.prepare import DataParams
 from eoinas.entries import EntriesStage, Entry, SegEntriesStage
 from eoinas.errors import InputError
+from eoinas.genotype import CELLS
 from eoinas.metrics.complexity import Sizes
 from eoinas.models import ops
 from eoinas.models.segmentation import SegNetworkParams
@@ -24,9 +25,11 @@ from eoinas.params import BASE, NAME, Layer, Section
 from eoinas.plan import RANDOM
 from eoinas.selection import SelectStage
 from eoinas.spaces import registry
+from eoinas.spaces.space import Space
 from eoinas.train.candidates import DeriveParams, DeriveStage, RandomStage
 from eoinas.train.classify import RetrainParams, RetrainSeedsStage, RetrainStage
 from eoinas.train.imagenet import ImagenetParams, PretrainStage, RecipeParams
+from eoinas.train.search import SearchParams
 from eoinas.train.search_cifar import SearchCifarParams, SearchStage
 from eoinas.train.search_seg import SegSearchParams
 from eoinas.train.segment import SegTrainParams, SegTrainStage
@@ -222,7 +225,7 @@ def _searches(r: Resolver) -> Files:
     split, derive = r.section(SplitParams, "split"), r.derive
     for variant in r.top.variants:
         search = r.search(SearchCifarParams, "search", variant)
-        registry.space(search.space, search.operations)
+        _space(search, f"search, variant {variant}")
         for item in map(str, r.top.search_seeds):
             seeds = [seed for group, seed in r.searches if group == item]
             yield f"search/{variant}/{item}", SearchStage(seeds=seeds, split=split, search=search)
@@ -253,6 +256,15 @@ def _trainings(r: Resolver) -> Files:
     )
 
 
+def _space(search: SearchParams, where: str) -> Space:
+    """The search space, whose cells the networks of the later stages can be built of."""
+    space = registry.space(search.space, search.operations)
+    if space.cells != CELLS:
+        reason = f"the space '{space.name}' has no {' and no '.join(CELLS)} cell, of which the trained networks are built"
+        raise InputError(f"{params.FILE}: {where}: {reason}; set space to darts")
+    return space
+
+
 def _served_by(r: Resolver, candidate: str) -> str | None:
     """The entry whose first runs serve for the selected seed's cell: of the same cell, data set and cutout, with as many runs."""
     if r.repeats.retrainings < r.repeats.per_seed:
@@ -278,7 +290,7 @@ def _segmentation(r: Resolver) -> Files:
     given = str(params.merged(r.layers("seg_search")).get("variant"))
     _one_of("seg_search.variant", given, r.top.variants)
     search = r.search(SegSearchParams, "seg_search", given)
-    registry.space(search.space, search.operations)
+    _space(search, "seg_search")
     yield "seg_search", search
     entries, rank = r.top.cityscapes_entries, r.derive.edge_rank
     yield "seg_entries", SegEntriesStage(entries=entries, edge_rank=rank, space=search.space, operations=search.operations)
@@ -289,7 +301,7 @@ def _segmentation(r: Resolver) -> Files:
 
 def _plan(r: Resolver) -> plan.Plan:
     main = r.search(SearchCifarParams, "search", r.top.main_variant)
-    space = registry.space(main.space, main.operations)
+    space = _space(main, "search")
     operations = {
         name: plan.Operation(label=shown.label, colour=shown.colour, weights=ops.OPERATIONS[name].weights)
         for name, shown in r.top.operations.items()

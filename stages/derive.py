@@ -24,7 +24,7 @@ def main(scale: str, data: str, variant: str) -> None:
     def score(seed: int, states: checkpoint.Checkpoint, folder: Path) -> None:
         if how.by == "supernet":
             path = f"{finished[seed]}/supernet.safetensors"
-            accuracy = search_cifar.score(cells[seed], path, images, network, how.eval_batch_size, seed)
+            accuracy = search_cifar.score(cells[seed], path, images, network, how.eval_batch_size, settings.split.seed)
         else:
             title = f"{scale}/{name}/{seed}"
             accuracy = candidates.score_by_retraining(cells[seed], images, how, seed, f"short/{variant}", title, states)

@@ -292,7 +292,7 @@ def test_items() -> None:
         ("demo.search.layers", 2, "demo.search.layers: "),
         ("method.skip_dropout", 1.0, "method.skip_dropout: "),
         ("method.alpha_betas", [0.5], "method.alpha_betas: "),
-        ("method.alpha_betas", [0.5, 1.5], "method.alpha_betas.1: "),
+        ("method.alpha_betas", [0.5, 1.0], "method.alpha_betas.1: "),
         ("method.sigma_first", [0.5, 0.25, 0.25, 0.25], "demo.search: .*sigma_first must sum to 1"),
         ("method.sigma_last", [0.5, 0.5], "demo.search: sigma_first and sigma_last must be of one length"),
         ("method.sigma_last", [1.2, -0.2, 0.0, 0.0], "method.sigma_last.0: "),

@@ -193,6 +193,15 @@ def test_lambda_weighs_beta_in_the_indicator() -> None:
     assert trace["I"] == pytest.approx(trace["S"] + 2 * trace["beta"], nan_ok=True, abs=1e-6)
 
 
+def test_another_lambda_ends_in_another_indicator_and_another_cell(usual) -> None:
+    half, five = usual[1].trace, run(lambda_=5.0)[1].trace
+    shares = [trace["I"][-1] / (1 + weight) for trace, weight in ((half, 0.5), (five, 5.0))]  # each sums to 1 over an edge's living
+    both = half["alive"][-1] & five["alive"][-1]
+    assert both.any()
+    assert np.abs(shares[0] - shares[1])[both].max() > 0.05
+    assert (half["alive_final"] != five["alive_final"]).any(-1).mean() > 0.25
+
+
 def test_same_seed_same_bytes_another_seed_another_search(usual) -> None:
     weights, result = run()
     assert same(weights, usual[0])

@@ -1,5 +1,6 @@
 """Other search spaces: without the zero operation, with one operation more, and one that has nothing of DARTS' cell."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from eoinas import genotype, weights
+from eoinas import genotype, params, settings, weights
 from eoinas.errors import InputError
 from eoinas.models import ops
 from eoinas.models.cifar import NetworkCIFAR
@@ -197,6 +198,15 @@ def test_a_space_of_ones_own_without_slimming_takes_the_best_of_each_edge(toy: S
     _, trace, _ = searched(space="toy", operations=list(NAMES), epochs=2, slimming=False, indicator="beta")
     assert trace["alive_final"].all()
     assert derived(toy, trace, tmp_path) == tuple(NAMES[o] for o in trace["I_final"][0].argmax(-1))
+
+
+@pytest.mark.parametrize(("block", "where"), [("search", "search, variant baseline"), ("seg_search", "seg_search")])
+def test_a_space_without_the_cells_of_the_trained_networks_is_refused(toy: Space, block: str, where: str) -> None:
+    values = params.read()
+    values["paper"][block].update(space="toy", operations=list(NAMES))
+    message = f"params.yaml: {where}: the space 'toy' has no normal and no reduce cell, of which the trained networks are built; "
+    with pytest.raises(InputError, match=re.escape(message + "set space to darts")):
+        settings.resolve(values, "paper")
 
 
 def test_a_trace_of_another_space_is_refused(toy: Space, tmp_path) -> None:

@@ -18,7 +18,7 @@ from eoinas.data import imageset
 from eoinas.metrics import complexity
 from eoinas.models.cifar import NetworkCIFAR
 from eoinas.models.imagenet import NetworkImageNet
-from eoinas.train import classify
+from eoinas.train import classify, search_cifar
 
 ROOT = Path(__file__).parent.parent
 SEARCH = {"C": 2, "layers": 3, "batch_size": 8, "epoch_images": 16, "epochs": 8, "warmup": 1, "prune_every": 1}
@@ -274,6 +274,17 @@ def test_other_images_than_the_entrys_are_refused(finished, project, refused) ->
     np.save(path, np.load(path)[::-1])
     message = refused("retrain", "demo", "cifar10-ours", "0-1")
     assert message.startswith("error: results/demo/entries/cifar10-ours.json: written for other images")
+
+
+def test_all_cells_are_scored_on_the_same_batches(finished, project, monkeypatch) -> None:
+    change(demo__split__seed=5)
+    for name in ("data/prepared", "results/demo/search"):
+        shutil.copytree(finished / name, project / name)
+    monkeypatch.setattr(devices, "device", lambda _threads: torch.device("cpu"))
+    orders = []
+    monkeypatch.setattr(search_cifar, "score", lambda *arguments: orders.append(arguments[-1]) or 0.5)
+    run("derive", "demo", "cifar10", "eoinas")
+    assert orders == [5, 5]
 
 
 def test_derive_by_a_short_training(finished, project, monkeypatch) -> None:

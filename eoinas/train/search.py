@@ -44,7 +44,7 @@ class SearchParams(params.Section):
     grad_clip: params.PositiveFloat
     alpha_init_sd: params.NonNegative
     alpha_learning_rate: params.PositiveFloat
-    alpha_betas: Annotated[list[params.Fraction], Field(min_length=2, max_length=2)]
+    alpha_betas: Annotated[list[Annotated[float, Field(ge=0, lt=1)]], Field(min_length=2, max_length=2)]
     alpha_weight_decay: params.NonNegative
     temperature: params.PositiveFloat
     temperature_decay: Annotated[float, Field(gt=0, le=1)]

@@ -90,6 +90,9 @@ def score(cell: object, path: Path | str, images: Images, settings: SearchCifarP
     Batch normalisation takes the statistics of a batch, so the images come in a seeded random order: where they lie class by
     class, a batch of one class would have lost what tells it from the others.
 
+    Args:
+        seed: of the order; one for all cells that are compared, so that they see the same batches.
+
     Raises:
         InputError: the weights are missing, damaged or of another supernet.
     """
