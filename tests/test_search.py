@@ -195,7 +195,8 @@ def test_lambda_weighs_beta_in_the_indicator() -> None:
 
 def test_another_lambda_ends_in_another_indicator_and_another_cell(usual) -> None:
     half, five = usual[1].trace, run(lambda_=5.0)[1].trace
-    shares = [trace["I"][-1] / (1 + weight) for trace, weight in ((half, 0.5), (five, 5.0))]  # each sums to 1 over an edge's living
+    # I sums to 1 + lambda over an edge's living.
+    shares = [trace["I"][-1] / (1 + weight) for trace, weight in ((half, 0.5), (five, 5.0))]
     both = half["alive"][-1] & five["alive"][-1]
     assert both.any()
     assert np.abs(shares[0] - shares[1])[both].max() > 0.05

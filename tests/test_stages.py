@@ -277,7 +277,7 @@ def test_other_images_than_the_entrys_are_refused(finished, project, refused) ->
 
 
 def test_all_cells_are_scored_on_the_same_batches(finished, project, monkeypatch) -> None:
-    change(demo__split__seed=5)
+    change(paper__split__seed=5)
     for name in ("data/prepared", "results/demo/search"):
         shutil.copytree(finished / name, project / name)
     monkeypatch.setattr(devices, "device", lambda _threads: torch.device("cpu"))
