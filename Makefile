@@ -4,7 +4,7 @@ VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
 
-.PHONY: repro test test-slow faults bench doctor lint lock clean here
+.PHONY: repro test test-slow faults mutants bench doctor lint lock clean here
 
 repro: $(VENV)/run  ## the whole graph at the scale of params.yaml
 	@find .dvc/tmp -name rwlock -empty -delete 2>/dev/null || true  # left by a dvc that was killed while it wrote it; no dvc can read it
@@ -19,6 +19,9 @@ test-slow: $(VENV)/dev  ## the tests that take long
 faults: $(VENV)/dev  ## kill every training stage again and again and compare, damage every kind of file; one to two hours
 	python -m tests.faults
 	EOINAS_FUZZ=100 python -m pytest -n auto tests/test_fuzz.py
+
+mutants: $(VENV)/dev  ## change the method's code at random and see that a test fails; an hour
+	python -m tests.mutants
 
 # In this order, for the last writes up what the others found.
 BENCHMARKS := search_step seg_search_step operations retrain_step data_path loaders checkpoint_cost demo_time growth report
