@@ -4,11 +4,12 @@ VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
 
-.PHONY: repro test test-slow faults mutants bench doctor lint lock clean here
+.PHONY: repro test test-slow faults mutants bench plan doctor lint lock clean here
 
+# JOBS=2: two stages side by side, in the place of one after another.
 repro: $(VENV)/run  ## the whole graph at the scale of params.yaml
 	@find .dvc/tmp -name rwlock -empty -delete 2>/dev/null || true  # left by a dvc that was killed while it wrote it; no dvc can read it
-	python -m dvc --wait-for-lock repro
+	$(if $(JOBS),python -m eoinas.fan --jobs $(JOBS),python -m dvc --wait-for-lock repro)
 
 test: $(VENV)/dev  ## the tests, minutes
 	python -m pytest -n auto --dist loadfile
@@ -28,6 +29,10 @@ BENCHMARKS := search_step seg_search_step operations retrain_step data_path load
 
 bench: $(VENV)/run  ## every speed claim measured, to reports/performance; under 20 minutes, on a quiet machine
 	set -e; for name in $(BENCHMARKS); do python -m benchmarks.$$name; done
+
+SCALE := paper
+plan: $(VENV)/run  ## how long SCALE would take on 1 to 256 GPUs, imagined, to reports/plan
+	python -m benchmarks.plan $(SCALE)
 
 doctor: $(VENV)/run  ## whether the scale of params.yaml can run here
 	python -m eoinas.doctor

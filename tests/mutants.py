@@ -17,6 +17,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
 import xml.etree.ElementTree as ElementTree
 from collections import defaultdict
 from collections.abc import Iterator
@@ -25,6 +26,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import coverage
+import pytest
 from cosmic_ray.commands import init
 from cosmic_ray.mutating import mutate_and_test
 from cosmic_ray.work_db import WorkDB, use_db
@@ -44,6 +46,7 @@ OPERATORS = re.compile(
     r"|ExceptionReplacer|NumberReplacer|RemoveDecorator|ZeroIterationForLoop)"
 )
 WORKERS = len(os.sched_getaffinity(0))
+LINES = "EOINAS_LINES"  # in the environment of the suite: the folder where the lines that each test runs are noted
 ENVIRONMENT = {"OMP_NUM_THREADS": "1", "DVC_NO_ANALYTICS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
 PYTEST = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider"]
 
@@ -76,6 +79,7 @@ def copy(folder: Path) -> Path:
     subprocess.run(["git", "clone", "-q", str(ROOT), str(folder)], check=True)
     for name in listed("--cached", "--others", "--exclude-standard"):
         if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, folder / name)
     return folder
 
@@ -92,12 +96,48 @@ def modules() -> list[Path]:
 
 def run_suite(folder: Path, keep: Path) -> None:
     """Every test once, with the lines that each runs."""
-    sources = ",".join(sorted({str(path.parent).replace("/", ".") for path in modules()}))
-    (folder / ".coveragerc").write_text(f"[run]\nsource = {sources}\ndata_file = {keep / 'coverage'}\n")
-    suite = [*PYTEST, "-n", str(WORKERS), "--dist", "loadfile", "--cov", "--cov-report=", "--cov-context=test"]
-    done = subprocess.run([*suite, f"--junitxml={keep / 'times.xml'}"], cwd=folder, env={**os.environ, **ENVIRONMENT}, check=False)
+    # pytest keeps the folders of the last three runs of a user only, and others may run meanwhile.
+    with tempfile.TemporaryDirectory() as own:
+        environment = {**os.environ, **ENVIRONMENT, "TMPDIR": own, LINES: str(keep)}
+        suite = [*PYTEST, "-p", "tests.mutants", "-n", str(WORKERS), "--dist", "loadfile", f"--junitxml={keep / 'times.part'}"]
+        done = subprocess.run(suite, cwd=folder, env=environment, check=False)
     if done.returncode not in (0, 1):  # 1: some fail, and are left out
         raise SystemExit("the tests do not run")
+    (keep / "times.part").rename(keep / "times.xml")
+
+
+_coverage: coverage.Coverage | None = None
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """As a plugin of pytest in the processes that run tests: note which lines each test runs, in memory."""
+    global _coverage
+    if LINES in os.environ and hasattr(config, "workerinput"):
+        _coverage = coverage.Coverage(data_file=None, source=[str(ROOT / "eoinas")], config_file=False)
+        _coverage.start()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """What a fixture runs serves every test of the file that asks for it."""
+    if _coverage:
+        _coverage.switch_context(f"{file_of(item.nodeid)}::")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_call(item: pytest.Item) -> None:
+    """What the test itself runs."""
+    if _coverage:
+        _coverage.switch_context(item.nodeid)
+
+
+def pytest_sessionfinish() -> None:
+    """Write it down."""
+    if _coverage:
+        _coverage.stop()
+        data = _coverage.get_data()
+        lines = {str(Path(path).relative_to(ROOT)): data.contexts_by_lineno(path) for path in data.measured_files()}
+        (Path(os.environ[LINES]) / f"lines.{os.getpid()}.json").write_text(json.dumps(lines))
 
 
 def known(folder: Path, keep: Path) -> Tests:
@@ -111,16 +151,15 @@ def known(folder: Path, keep: Path) -> Tests:
     by_file = defaultdict(set)
     for name in seconds:
         by_file[file_of(name)].add(name)
-    data, lines = coverage.CoverageData(str(keep / "coverage")), {}
-    data.read()
-    for path in data.measured_files():
-        of_lines = lines[str(Path(path).relative_to(folder))] = defaultdict(set)
-        for line, contexts in data.contexts_by_lineno(path).items():
-            for context in filter(None, contexts):
-                name, _, phase = context.rpartition("|")
-                # What a fixture runs serves every test of the file that asks for it.
-                of_lines[line] |= by_file[file_of(name)] if phase == "setup" else {name} & seconds.keys()
-    return Tests(seconds, {file: dict(found) for file, found in lines.items()})
+    lines: dict[str, dict[int, set[str]]] = defaultdict(lambda: defaultdict(set))
+    for path in keep.glob("lines.*.json"):
+        for file, contexts_of in json.loads(path.read_text()).items():
+            for line, contexts in contexts_of.items():
+                for context in filter(None, contexts):
+                    of_context = by_file[file_of(context)] if context.endswith("::") else {context} & seconds.keys()
+                    lines[file][int(line)] |= of_context
+    print(f"{len(seconds)} tests of {len(collected)} pass and are used", flush=True)
+    return Tests(seconds, lines)
 
 
 def in_annotation(mutation: MutationSpec) -> bool:
@@ -171,8 +210,10 @@ def begin(folders: Path) -> None:
 def attempt(mutation: MutationSpec, tests: list[str], seconds: float) -> WorkResult:
     """Make a mutation and run ``tests``, which take ``seconds``, until one fails."""
     (_folder / "tests-to-run").write_text("\n".join(tests))
-    command = [*PYTEST, "-x", "-q", "-p", "no:xdist", "-p", "no:pytest_cov", "@tests-to-run"]
-    return mutate_and_test([mutation], shlex.join(command), 60 + 4 * seconds)
+    command = [*PYTEST, "-x", "-q", "-p", "no:xdist", "@tests-to-run"]
+    with tempfile.TemporaryDirectory() as own:
+        os.environ["TMPDIR"] = own
+        return mutate_and_test([mutation], shlex.join(command), 60 + 4 * seconds)
 
 
 def carry_out(database: WorkDB, tests: Tests, folders: Path) -> None:
@@ -211,21 +252,26 @@ def report(found: list[dict], seed: int) -> str:
         "# Mutants",
         "",
         f"{len(found)} mutations drawn at random (seed {seed}) from those that cosmic-ray makes of "
-        f"{', '.join(f'`{name}`' for name in PLACES)}. A test failed for {len(of['killed'])}; {len(of['equivalent'])} change nothing "
-        f"that can be told apart, for the reason given; {len(of['survived'])} survive. Made by `make mutants`; which mutations "
-        f"there are stands in `tests/mutants.py`. {platform.system()} {platform.machine()}, Python {platform.python_version()}.",
+        f"{', '.join(f'`{name}`' for name in PLACES)}. A test failed for {len(of['killed'])}; "
+        f"{len(of['equivalent'])} change nothing that can be told apart, for the reason given; "
+        f"{len(of['survived'])} survive. Made by `make mutants`; which mutations there are stands in `tests/mutants.py`. "
+        f"{platform.system()} {platform.machine()}, Python {platform.python_version()}.",
     ]
     for name, title in (("survived", "Survivors"), ("equivalent", "Equivalent")):
         if of[name]:
             text += ["", f"## {title}", "", "| File | Change | Reason |", "| --- | --- | --- |"]
-            text += [f"| `{row['file']}` | `{row['change'].replace('|', chr(92) + '|')}` | {row['reason']} |" for row in of[name]]
+            for row in of[name]:
+                change_of = row["change"].replace("|", "\\|")
+                text.append(f"| `{row['file']}` | `{change_of}` | {row['reason']} |")
     return "\n".join(text) + "\n"
 
 
 def main() -> None:
     given = sys.argv[1:3]
     count, seed = map(int, [*given, *("200", "0")[len(given) :]])
-    everything = "".join(f"{name} {files.sha256(ROOT / name)}\n" for name in listed() if name.startswith(("eoinas/", "tests/test_")))
+    everything = "".join(
+        f"{name} {files.sha256(ROOT / name)}\n" for name in listed() if name.startswith(("eoinas/", "tests/test_"))
+    )
     key = hashlib.sha256(f"{count} {seed} {everything}".encode()).hexdigest()[:16]
     keep = ROOT / ".scratch/mutants" / key
     folders = keep / "copies"

@@ -1,0 +1,225 @@
+"""Runs the schedule: a process of DVC a job, its log in a file, its end taken up."""
+
+import contextlib
+import fcntl
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import psutil
+
+from eoinas import files
+from eoinas.errors import InputError
+from eoinas.fan import graph
+from eoinas.fan.schedule import Job, Schedule
+from eoinas.fan.view import View
+
+FOLDER = Path(".scratch/fan")
+SECONDS = FOLDER / "seconds.json"
+MARK = "EOINAS_FAN"  # in the environment of all that a driver starts: the checkout
+PAUSE = 0.2  # seconds between two looks at the processes
+ALIVE = 20.0  # seconds between two signs of life of a driver; after three of them without it is taken for dead
+PATIENCE = 300.0  # seconds for a leftover to save its state
+
+
+def known_seconds() -> dict[str, float]:
+    """What each stage took when it ran last in this checkout."""
+    try:
+        return {str(stage): float(seconds) for stage, seconds in json.loads(SECONDS.read_text()).items()}
+    except (OSError, ValueError, AttributeError, TypeError):
+        return {}
+
+
+@contextlib.contextmanager
+def alone() -> Iterator[Path]:
+    """Hold the checkout against other drivers, here and on other hosts; yields the file that has to be touched.
+
+    Raises:
+        InputError: another driver runs.
+    """
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    path, here = FOLDER / "driver.json", socket.gethostname()
+    with open(FOLDER / "lock", "w", encoding="utf-8") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise InputError(f"{FOLDER}: another driver runs in this checkout{_who(path)}; it goes on with all stages") from None
+        age = _age(path)
+        if age is not None and age < 3 * ALIVE and (host := _read(path).get("host", here)) != here:
+            raise InputError(
+                f"{FOLDER}: a driver on {host} runs in this checkout (seen {age:.0f} s ago): DVC's locks hold on one host only; "
+                f"end it, or if it is gone wait a minute"
+            )
+        files.write_text(path, json.dumps({"host": here, "process": os.getpid()}) + "\n")
+        try:
+            yield path
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def _read(path: Path) -> dict:
+    try:
+        values = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+    return values if isinstance(values, dict) else {}
+
+
+def _who(path: Path) -> str:
+    values = _read(path)
+    return f" (process {values['process']} on {values['host']})" if {"process", "host"} <= values.keys() else ""
+
+
+def _age(path: Path) -> float | None:
+    """Seconds since a file was touched, by the clock of its disk."""
+    probe = FOLDER / f"clock.{os.getpid()}"
+    try:
+        probe.touch()
+        return probe.stat().st_mtime - path.stat().st_mtime
+    except FileNotFoundError:
+        return None
+    finally:
+        probe.unlink(missing_ok=True)
+
+
+def leftovers() -> list[psutil.Process]:
+    """What a driver of this checkout that was killed has left running."""
+    found, own = [], {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
+    for process in psutil.process_iter():
+        try:
+            if process.pid not in own and process.environ().get(MARK) == str(Path.cwd()):
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
+
+
+def end_leftovers() -> None:
+    """Have them save their states and end; a file of locks that DVC was killed over is removed, for no DVC can read it.
+
+    Raises:
+        InputError: they do not end.
+    """
+    if found := leftovers():
+        print(f"ending {len(found)} processes of a driver that was killed; they save their states", flush=True)
+        _interrupt({os.getpgid(process.pid) for process in found if process.is_running()})
+        _, alive = psutil.wait_procs(found, timeout=PATIENCE)
+        if alive:
+            pids = " ".join(str(process.pid) for process in alive)
+            raise InputError(f"{FOLDER}: processes of an earlier driver do not end; `kill -9 {pids}`")
+    rwlock = Path(".dvc/tmp/rwlock")
+    if rwlock.exists() and not rwlock.stat().st_size:
+        rwlock.unlink()
+
+
+def _interrupt(groups: set[int]) -> None:
+    for group in groups:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(group, signal.SIGINT)
+
+
+class Driver:
+    """Starts what the schedule says, until all is done, failed or stopped.
+
+    Args:
+        schedule: what is to run.
+        view: what a person sees.
+        tries: how often a stage that fails is run.
+        sign: a file to touch, as a sign of life.
+    """
+
+    def __init__(self, schedule: Schedule, view: View, tries: int, sign: Path):
+        self.schedule, self.view, self.tries, self.sign = schedule, view, tries, sign
+        self.processes: dict[str, subprocess.Popen] = {}
+        self.before: dict[str, dict[str, object]] = {}  # what dvc.lock said of a job's stages when it started
+        self.since: dict[str, float] = {}
+        self.counts: dict[str, int] = {}
+        self.seconds = known_seconds()
+        self.signals: list[int] = []
+
+    def run(self) -> int:
+        """The exit code: 0, 1 where a stage failed, 128 + n after a signal."""
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, self._on_signal)
+        touched = 0.0
+        while self.processes or not (self.signals or self.schedule.over):
+            if not self.signals:
+                for job in self.schedule.start():
+                    self._start(job)
+            for name in [name for name, process in self.processes.items() if process.poll() is not None]:
+                self._ended(self.schedule.running[name], self.processes.pop(name).returncode)
+            if time.monotonic() - touched > ALIVE:
+                os.utime(self.sign)
+                touched = time.monotonic()
+            self.view.show(self.schedule, self.since)
+            time.sleep(PAUSE if self.processes else 0)
+        self.view.close(self.schedule, stopped=bool(self.signals))
+        return 128 + self.signals[0] if self.signals else int(bool(self.schedule.failed))
+
+    def _on_signal(self, number: int, _frame: object) -> None:
+        self.signals.append(number)
+        _interrupt({process.pid for process in self.processes.values()})
+        if len(self.signals) == 1:
+            self.view.say("stopping: the stages that run save their states; once more leaves at once")
+
+    def _start(self, job: Job) -> None:
+        environment = {**os.environ, MARK: str(Path.cwd()), **job.grant.environment}
+        self.before[job.name] = {stage: graph.written(stage) for stage in job.stages}
+        with open(log_of(job.name), "w", encoding="utf-8") as log:
+            self.processes[job.name] = subprocess.Popen(
+                [*graph.DVC, "repro", "-s", *job.stages],
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self.since[job.name] = time.monotonic()
+        self.view.started(job)
+
+    def _ended(self, job: Job, code: int) -> None:
+        seconds = time.monotonic() - self.since.pop(job.name)
+        before = self.before.pop(job.name)
+        if code == 0:
+            self._remember(job, seconds)
+            self.schedule.succeeded(job, lambda stage: before[stage] is None or graph.written(stage) != before[stage])
+            self.view.done(job, seconds)
+        elif self.signals:
+            self.schedule.again(job)  # so that the count of what is left is right
+        elif len(job.stages) > 1:
+            self.schedule.again(job)
+        else:
+            self.counts[job.name] = self.counts.get(job.name, 0) + 1
+            if self.counts[job.name] < self.tries:
+                self.schedule.again(job)
+            else:
+                self.schedule.gave_up(job)
+            self.view.failed(job, code, seconds, again=self.counts[job.name] < self.tries)
+
+    def _remember(self, job: Job, seconds: float) -> None:
+        """How long a stage took, if DVC ran it and did not find it in its cache."""
+        if len(job.stages) == 1 and f"Running stage '{job.name}'" in log_of(job.name).read_text(errors="replace")[:4000]:
+            self.seconds[job.name] = round(seconds, 1)
+            files.write_text(SECONDS, json.dumps(self.seconds, indent=1, sort_keys=True) + "\n")
+
+
+def log_of(stage: str) -> Path:
+    """What DVC and the stage, or those of its batch, have said."""
+    return FOLDER / f"{stage.replace('/', '-')}.log"
+
+
+def job_log_of(stage: str) -> Path:
+    """On Slurm: what the job has said."""
+    return FOLDER / f"{stage}.log"
+
+
+def guesses(
+    needs: graph.Needs, takes: Mapping, seconds: Mapping[str, float], long: float = 60.0, short: float = 5.0
+) -> dict[str, float]:
+    """Seconds of each stage: what is known, else a guess that keeps long ones before short ones."""
+    return {stage: seconds.get(stage, short if takes[stage].short else long) for stage in needs}
