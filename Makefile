@@ -4,7 +4,7 @@ VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
 
-.PHONY: repro test test-slow faults mutants bench plan doctor lint lock clean here
+.PHONY: repro test test-slow test-slurm faults mutants bench plan doctor lint lock clean here
 
 # JOBS=2: two stages side by side, in the place of one after another.
 repro: $(VENV)/run  ## the whole graph at the scale of params.yaml
@@ -16,6 +16,9 @@ test: $(VENV)/dev  ## the tests, minutes
 
 test-slow: $(VENV)/dev  ## the tests that take long
 	python -m pytest -m slow
+
+test-slurm: $(VENV)/dev  ## the driver on a Slurm of one node that the tests start; as root, with Debian's slurm-wlm and munge
+	python -m pytest -m slurm
 
 faults: $(VENV)/dev  ## kill every training stage again and again and compare, damage every kind of file; one to two hours
 	python -m tests.faults

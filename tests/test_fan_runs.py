@@ -15,7 +15,8 @@ from eoinas.code import ROOT
 
 # A stage counts to its number; asked to stop it saves how far it is, and goes on from there.
 WORK = """
-import pathlib, signal, sys, time
+import os, pathlib, signal, sys, time
+start, devices = time.time(), os.environ.get("CUDA_VISIBLE_DEVICES", "")
 name, count, *inputs = sys.argv[1:]
 state, stop = pathlib.Path(".scratch") / f"{name}.state", []
 signal.signal(signal.SIGINT, lambda *_: stop.append(130))
@@ -32,6 +33,8 @@ if pathlib.Path(f"{name}.fails").exists():
     sys.exit("error: no luck")
 with open(".scratch/history", "a") as file:
     print(name, begin, file=file)
+with open(".scratch/where", "a") as file:
+    print(name, devices or "-", start, time.time(), file=file)
 text = name + "".join(pathlib.Path(path).read_text() for path in inputs)
 pathlib.Path(f"{name}.txt").write_text(text)
 """

@@ -56,7 +56,7 @@ def main() -> int:
             place.check(stage, need)
         seconds = driver.known_seconds()
         schedule = Schedule(needs, takes, place, driver.guesses(needs, takes, seconds), stale)
-        view = View(seconds, [driver.log_of])
+        view = View(seconds, driver.logs_of)
         return driver.Driver(schedule, view, given.tries, sign).run()
 
 

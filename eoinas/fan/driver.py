@@ -170,7 +170,9 @@ class Driver:
     def _start(self, job: Job) -> None:
         environment = {**os.environ, MARK: str(Path.cwd()), **job.grant.environment}
         self.before[job.name] = {stage: graph.written(stage) for stage in job.stages}
-        with open(log_of(job.name), "w", encoding="utf-8") as log:
+        for path in (logs := logs_of(job.name)):
+            path.unlink(missing_ok=True)
+        with open(logs[0 if "EOINAS_JOB" in environment else 1], "w", encoding="utf-8") as log:
             self.processes[job.name] = subprocess.Popen(
                 [*graph.DVC, "repro", "-s", *job.stages],
                 env=environment,
@@ -203,19 +205,15 @@ class Driver:
 
     def _remember(self, job: Job, seconds: float) -> None:
         """How long a stage took, if DVC ran it and did not find it in its cache."""
-        if len(job.stages) == 1 and f"Running stage '{job.name}'" in log_of(job.name).read_text(errors="replace")[:4000]:
+        said = "".join(path.read_text(errors="replace")[:4000] for path in logs_of(job.name) if path.exists())
+        if len(job.stages) == 1 and f"Running stage '{job.name}'" in said:
             self.seconds[job.name] = round(seconds, 1)
             files.write_text(SECONDS, json.dumps(self.seconds, indent=1, sort_keys=True) + "\n")
 
 
-def log_of(stage: str) -> Path:
-    """What DVC and the stage, or those of its batch, have said."""
-    return FOLDER / f"{stage.replace('/', '-')}.log"
-
-
-def job_log_of(stage: str) -> Path:
-    """On Slurm: what the job has said."""
-    return FOLDER / f"{stage}.log"
+def logs_of(stage: str) -> list[Path]:
+    """What DVC has said, where the stage itself runs on Slurm; what the stage has said, and elsewhere DVC with it."""
+    return [FOLDER / f"{stage}.dvc.log", FOLDER / f"{stage}.log"]
 
 
 def guesses(

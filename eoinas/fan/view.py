@@ -2,9 +2,8 @@
 
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Protocol
 
 from rich.console import Console
 from rich.live import Live
@@ -16,12 +15,6 @@ from eoinas.fan.schedule import Job, Schedule
 REDRAW = 1.0  # seconds
 TAIL = 4096  # bytes of a log that are looked at
 LINES = 5  # of a log, under a stage that failed
-
-
-class Logs(Protocol):
-    """Where a stage's log lies."""
-
-    def __call__(self, stage: str) -> Path: ...
 
 
 def clock(seconds: float) -> str:
@@ -48,10 +41,10 @@ class View:
 
     Args:
         seconds: that each stage is known to take.
-        logs: where a stage's logs lie; the last that is there is shown.
+        logs: where a stage's logs can lie, its own last.
     """
 
-    def __init__(self, seconds: Mapping[str, float], logs: list[Logs]):
+    def __init__(self, seconds: Mapping[str, float], logs: Callable[[str], list[Path]]):
         self.seconds, self.logs = seconds, logs
         self._begin, self._drawn = time.monotonic(), 0.0
         self._failures: list[tuple[str, list[str]]] = []
@@ -79,11 +72,12 @@ class View:
             f"failed: {job.name}, exit code {code}, {clock(seconds)}{', tried again' if again else ''}; {self._log(job.name)}"
         )
         if not again:
-            self._failures.append((job.name, last_lines(self._log(job.name), LINES)))
+            lines = [line for path in reversed(self.logs(job.name)) for line in last_lines(path, LINES)]
+            self._failures.append((job.name, lines))
 
     def _log(self, stage: str) -> Path:
-        paths = [log(stage) for log in self.logs]
-        return next((path for path in reversed(paths) if path.exists()), paths[0])
+        paths = self.logs(stage)
+        return next((path for path in reversed(paths) if path.exists()), paths[-1])
 
     def show(self, schedule: Schedule, since: Mapping[str, float]) -> None:
         """Draw the table anew, once a second."""
