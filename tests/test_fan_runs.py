@@ -89,8 +89,8 @@ def history(folder: Path) -> list[str]:
     return path.read_text().splitlines() if path.exists() else []
 
 
-def wait_for(what: str, happened) -> None:
-    end = time.monotonic() + 60
+def wait_for(what: str, happened, seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
     while not happened():
         assert time.monotonic() < end, what
         time.sleep(0.05)

@@ -100,6 +100,7 @@ def begin_long(graph: Path) -> tuple[subprocess.Popen, str]:
 def at_once(job: str) -> None:
     """A job that went back into the queue would wait two minutes."""
     runs.wait_for("the job waits", lambda: any(line.split()[:3] == [job, line.split()[1], "PD"] for line in queue()))
+    time.sleep(2)  # in the second in which it ended, Slurm would refuse to start it again
     subprocess.run(["scontrol", "update", f"JobId={job}", "StartTime=now"], check=True)
 
 
@@ -166,3 +167,13 @@ def test_a_driver_and_all_dvc_that_were_killed(graph: Path) -> None:
     again = runs.start(graph, "long", *SLURM)
     finishes(graph, again)
     assert job_of("long") is None
+
+
+def test_a_job_at_its_time_limit_goes_back_into_the_queue(graph: Path) -> None:
+    (graph / "dvc.yaml").write_text(runs.GRAPH.replace("long 30", "long 900"))  # 90 s; of two minutes the last is kept free
+    process = runs.start(graph, "long", "--slurm", "-p low -t 2")
+    runs.wait_for("long runs", lambda: runs.started(graph, "long"))
+    job = job_of("long")
+    runs.wait_for("the state is saved", lambda: (graph / ".scratch/long.state").exists(), seconds=150)
+    at_once(job)
+    finishes(graph, process)
