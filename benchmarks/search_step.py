@@ -50,15 +50,15 @@ class Networks(NamedTuple):
     judge: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]  # loss, accuracy
 
 
-def networks(case: Case, dtype: torch.dtype = torch.float32) -> Networks:
+def networks(case: Case, dtype: torch.dtype = torch.float32, device: torch.device = CPU) -> Networks:
     """The supernet for CIFAR."""
     torch.manual_seed(0)
     fast, plain = SPACE.supernet(case.C, case.cells, 10, pool_bn=True), reference.Supernet(case.C, case.cells, 10)
     plain.load_state_dict(fast.state_dict())
-    images = torch.randn(2, case.batch, 3, case.size, case.size, dtype=dtype)
-    targets = torch.randint(10, (2, case.batch))
+    images = torch.randn(2, case.batch, 3, case.size, case.size, dtype=dtype).to(device)
+    targets = torch.randint(10, (2, case.batch)).to(device)
     batches = tuple(zip(images, targets, strict=True))
-    return Networks(fast.to(dtype), plain.to(dtype), batches, search_cifar.loss_and_accuracy)
+    return Networks(fast.to(device, dtype), plain.to(device, dtype), batches, search_cifar.loss_and_accuracy)
 
 
 def alive(live: int) -> Tensor:
@@ -113,13 +113,14 @@ def fast(found: Networks, live: int) -> Work:
     optimizer = _sgd(network)
     architecture = search.Architecture(SPACE, numbers(), 0)
     architecture.alive = alive(live)
+    device = found.batches[0][0].device
 
     def iteration(turn: int) -> None:
         with timing.reproducible(True):
             index, h = architecture.draw(draw(architecture.alive, turn), TEMPERATURE)
-            path = architecture.path(index, h, CPU, gradient=False)
+            path = architecture.path(index, h, device, gradient=False)
             search.weight_step(task, optimizer, path, 1, 0, reference.CLIP)
-            path = architecture.path(index, h, CPU, gradient=True)
+            path = architecture.path(index, h, device, gradient=True)
             search.alpha_step(task, architecture, path, 1, 0, reference.CLIP)
 
     return iteration
@@ -144,9 +145,9 @@ def run_plain(network: nn.Module, inputs: Tensor, alpha: Tensor, living: Tensor,
     """Logits of a plain supernet; without ``tau`` the soft sum."""
     if tau is None:
         weights = reference.soft_weights(alpha, living)
-        return network(inputs, weights.to(inputs.dtype), reference.live_lists(living), reference.soft_sum)
+        return network(inputs, weights.to(inputs), reference.live_lists(living), reference.soft_sum)
     index, weights = reference.hard_weights(alpha, living, tau, TEMPERATURE)
-    return network(inputs, weights.to(inputs.dtype), reference.drawn_lists(index), reference.one_operation)
+    return network(inputs, weights.to(inputs), reference.drawn_lists(index), reference.one_operation)
 
 
 def _sgd(network: nn.Module) -> torch.optim.Optimizer:

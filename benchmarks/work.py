@@ -20,7 +20,7 @@ from eoinas.models import path as paths
 from eoinas.models.cifar import NetworkCIFAR
 from eoinas.models.imagenet import NetworkImageNet
 from eoinas.models.segmentation import PooledClassifier, SegmentationNetwork
-from eoinas.train import search_cifar, search_seg
+from eoinas.train import classify, search_cifar, search_seg
 
 CELL = "data/genotypes/eoinas_cifar.json"
 # Images of the paper's data sets; scales below paper use some of them.
@@ -30,7 +30,7 @@ SUSTAINED = 1.0  # TFLOP/s: about what the paper's 12 days for ImageNet on a GTX
 
 
 class Row(NamedTuple):
-    """Work of one run of a stage (a seed, a training), in FLOP, and how many runs the scale has."""
+    """Work of one run of a stage (a seed, a training), in FLOP or another price, and how many runs the scale has."""
 
     stage: str
     step: float
@@ -62,21 +62,34 @@ def supernet(network: nn.Module, size: int) -> tuple[int, int]:
     return 3 * forward // 2 // operations, 2 * forward // 2 // operations
 
 
-def searching(weight: int, alpha: int, numbers: object, half: int) -> tuple[float, float]:
-    """FLOP of a step of both kinds, and of a whole search."""
+def _cifar(cell: genotype.Genotype, numbers: classify.RetrainParams) -> nn.Module:
+    return NetworkCIFAR(cell, numbers.C, numbers.layers, 10, 32, numbers.auxiliary_weight > 0)
+
+
+def searching(weight: float, alpha: float, numbers: object, half: int) -> tuple[float, float]:
+    """Price of a step of both kinds, and of a whole search."""
     images = min(getattr(numbers, "epoch_images", 0) or half, half)
     joint = numbers.epochs - numbers.warmup
     return numbers.batch_size * (weight + alpha), images * (numbers.epochs * weight + joint * alpha)
 
 
-def training(train: int, evaluate: int, numbers: object, images: int, test: int) -> tuple[float, float]:
-    """FLOP of a step and of a whole training with an evaluation after each epoch."""
+def training(train: float, evaluate: float, numbers: object, images: int, test: int) -> tuple[float, float]:
+    """Price of a step and of a whole training with an evaluation after each epoch."""
     used = min(numbers.epoch_images or images, images)
     return numbers.batch_size * train, numbers.epochs * (used * train + test * evaluate)
 
 
-def rows(scale: str) -> list[Row]:
-    """Every kind of stage that trains or evaluates."""
+Pair = tuple[float, float]  # of an image in training and in evaluation; in a search, in a weight step and in an alpha step
+Price = Callable[[str, Callable[[], Pair]], Pair]  # of a stage's name, and of what counts its FLOP
+
+
+def counted(_stage: str, count: Callable[[], Pair]) -> Pair:
+    """FLOP."""
+    return count()
+
+
+def rows(scale: str, price: Price = counted) -> list[Row]:
+    """Every kind of stage that trains or evaluates; with another price than FLOP, such as seconds, the work in that."""
     resolved, cell = settings.resolve(params.read(), scale), genotype.load(CELL)
     plan, alone, transfer, seg = (resolved[name] for name in ("report", "standalone", "imagenet", "seg_search"))
     retrain = next(section.retrain for name, section in resolved.items() if name.startswith("retrain/"))
@@ -86,7 +99,8 @@ def rows(scale: str) -> list[Row]:
     served = sum(entry is not None for entry in plan.per_seed.served_by.values())
     found = []
     with torch.device("meta"), torch.no_grad():
-        cost = searching(*supernet(search_cifar.build(derived.search, 10), 32), derived.search, CIFAR // 2)
+        pair = price("search", lambda: supernet(search_cifar.build(derived.search, 10), 32))
+        cost = searching(*pair, derived.search, CIFAR // 2)
         found.append(Row("search", *cost, len(plan.variants) * searches))
         for name, numbers, images, test, count in (
             ("random_cells", derived.derive.short, CIFAR // 2, CIFAR // 2, searches),
@@ -94,23 +108,22 @@ def rows(scale: str) -> list[Row]:
             ("retrain_seeds", retrain, CIFAR, CIFAR_TEST, (len(plan.candidates) * searches - served) * plan.per_seed.runs),
             ("standalone", alone, CIFAR, CIFAR_TEST, len(plan.standalone_operations) * len(alone.runs)),
         ):
-            net = NetworkCIFAR(cell, numbers.C, numbers.layers, 10, 32, numbers.auxiliary_weight > 0)
-            found.append(Row(name, *training(*step(net, (32, 32)), numbers, images, test), count))
+            pair = price(name, lambda numbers=numbers: step(_cifar(cell, numbers), (32, 32)))
+            found.append(Row(name, *training(*pair, numbers, images, test), count))
         net = NetworkImageNet(cell, transfer.C, transfer.layers, 1000, transfer.image_size)
-        cost = training(*step(net, (transfer.image_size,) * 2), transfer, IMAGENET, IMAGENET_VAL)
-        found.append(Row("imagenet", *cost, len(plan.imagenet)))
-        cost = searching(*supernet(search_seg.build(seg), seg.crops.crop), seg, SCENES // 2)
-        found.append(Row("seg_search", *cost, 1))
+        pair = price("imagenet", lambda: step(net, (transfer.image_size,) * 2))
+        found.append(Row("imagenet", *training(*pair, transfer, IMAGENET, IMAGENET_VAL), len(plan.imagenet)))
+        pair = price("seg_search", lambda: supernet(search_seg.build(seg), seg.crops.crop))
+        found.append(Row("seg_search", *searching(*pair, seg, SCENES // 2), 1))
         scenes, size = len(plan.cityscapes), (pretrain.recipe.image_size,) * 2
-        backbone = PooledClassifier(cell, pretrain.network, 1000)
-        cost = training(*step(backbone, size), pretrain.recipe, IMAGENET, IMAGENET_VAL)
-        found.append(Row("seg_pretrain", *cost, scenes))
-        net = SegmentationNetwork(cell, finetune.network, len(CITYSCAPES))
-        train, _ = step(net, (finetune.train.crops.crop,) * 2)
+        pair = price("seg_pretrain", lambda: step(PooledClassifier(cell, pretrain.network, 1000), size))
+        found.append(Row("seg_pretrain", *training(*pair, pretrain.recipe, IMAGENET, IMAGENET_VAL), scenes))
+        whole = SegmentationNetwork(cell, finetune.network, len(CITYSCAPES))
+        train, _ = price("seg_train", lambda: step(whole, (finetune.train.crops.crop,) * 2))
         batch = finetune.train.batch_size * train
         found.append(Row("seg_train", batch, finetune.train.iterations * batch, 2 * scenes))
-        whole = flops(lambda: net.eval()(torch.zeros(1, 3, *SCENE)))
-        found.append(Row("seg_evaluate", whole, SCENES_VAL * whole, 2 * scenes))
+        _, each = price("seg_evaluate", lambda: (0, flops(lambda: whole.eval()(torch.zeros(1, 3, *SCENE)))))
+        found.append(Row("seg_evaluate", each, SCENES_VAL * each, 2 * scenes))
     return found
 
 
