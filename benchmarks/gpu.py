@@ -52,8 +52,8 @@ class Size(NamedTuple):
 
 GPU = Size("paper", 8, 5, tuple(stage for stage in STAGES if stage != COMPILED), (1, 2, 4, 8), 5.0)
 OURS = "fast, one operation"  # of the plain loops' versions, the one that the others are held against
-SOME = ("seg_search", *(f"{stage}:{DEFAULT}" for stage in ("search", "retrain", "imagenet")), "seg_train:bf16", PLAIN)
-TOY = Size("demo", 1, 2, SOME, (1, 2), 0.2)
+SOME = ("seg_search", *(f"{stage}:{DEFAULT}" for stage in ("search", "retrain", "imagenet")), "seg_train:bf16")
+TOY = Size("demo", 1, 1, SOME, (1, 2), 0.2)
 
 
 class Run:
@@ -81,17 +81,17 @@ class Run:
             formats.write_json(self.out / "gpu.json", self.value)
             files.write_text(self.out / "README.md", page(self.value))
 
-    def part(self, name: str, work: "Part", share: float) -> None:
+    def part(self, name: str, action: "Part", share: float) -> None:
         """Do a part in the time that is left to it; an error is kept and ends the part alone."""
         found: dict = {"status": "under way", "rows": []}
         self.value["parts"][name] = found
         start = time.monotonic()
-        if self.deadline(share) - start < FEWEST and work is not hours:
+        if self.deadline(share) - start < FEWEST and action is not hours:
             found["status"] = f"skipped: the budget of {self.minutes:g} minutes is used up"
             return self.write()
         self.write()
         try:
-            work(self, found, self.deadline(share))
+            action(self, found, self.deadline(share))
             found["status"] = "done"
         except TimeoutError:
             found["status"] = f"cut off: the budget of {self.minutes:g} minutes is used up"

@@ -200,11 +200,11 @@ class Bench:
 
     def run(self, stage: str, variant: Variant, meter: Meter) -> None:
         """The stage until the meter ends it."""
-        work = {COMPILED: self.retrain, "random_cells": partial(self.retrain, short=True)}.get(stage) or getattr(self, stage)
+        loop = {COMPILED: self.retrain, "random_cells": partial(self.retrain, short=True)}.get(stage) or getattr(self, stage)
         # At half of the training, for in the first epoch no path is dropped yet.
         with switched(variant), mock.patch.object(schedules, "drop_path", lambda _epoch, _epochs, last: last / 2):
             try:
-                work(meter, variant.settings)
+                loop(meter, variant.settings)
             except Done:
                 return
         raise AssertionError(f"{stage} ended after {meter.steps} steps")
