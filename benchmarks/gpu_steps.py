@@ -158,6 +158,7 @@ STAGES = {
     "seg_evaluate": (DEFAULT,),
     COMPILED: (DEFAULT, "compiled", "bf16", "bf16, compiled"),
 }
+PROFILED = ("search", "retrain", "imagenet", "seg_search", "seg_train")
 
 
 @contextmanager
@@ -296,8 +297,8 @@ def measure(scale: str, steps: int, rounds: int, stages: list[str]) -> None:
         if turn == 0:
             if PLAIN in stages:
                 attempt(PLAIN, DEFAULT, partial(against_plain, bench, min(steps, 5)))
-            for stage in stages:
-                if (stage, DEFAULT) in cases:
+            for stage in PROFILED:
+                if stage in stages and (stage, DEFAULT) in cases:
                     attempt(stage, "profile", partial(profile, bench, stage, min(steps, 3)))
 
 

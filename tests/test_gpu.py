@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import sys
 import time
 from functools import partial
@@ -133,6 +134,43 @@ def test_search_is_timed_against_the_plain_loops(capsys: pytest.CaptureFixture[s
     assert {row["variant"] for row in rows} == {gpu.OURS, "plain, one operation", "plain, soft sum"}
     assert len(rows) == 6
     assert f"| {PLAIN} | {gpu.OURS} |" in "\n".join(gpu.steps_table({"rows": rows}))
+
+
+CONTROL = """#!/bin/sh
+test "$1" = -d && exit
+read line
+echo "$line $CUDA_MPS_PIPE_DIRECTORY" >> {log}
+test "$line" = get_server_list && echo {servers}
+exit 0
+"""
+
+
+@pytest.mark.parametrize(
+    ("servers", "remarks"), [("4711", None), ("", ["The MPS daemon had no server: the rows with MPS ran without it."])]
+)
+def test_searches_run_without_and_with_mps(
+    servers: str, remarks: list[str] | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    control, log, calls = tmp_path / "nvidia-cuda-mps-control", tmp_path / "log", []
+    control.write_text(CONTROL.format(log=log, servers=servers))
+    control.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setattr(gpu, "at_once", lambda _run, _found, _deadline, name, **environment: calls.append((name, environment)))
+    found: dict = {"rows": []}
+    gpu.together(gpu.Run(tmp_path, 9, toy=False), found, 0.0)
+    (without, nothing), (with_it, environment) = calls
+    assert (without, with_it, nothing, found.get("remarks")) == ("no", "yes", {}, remarks)
+    pipe = environment["CUDA_MPS_PIPE_DIRECTORY"]
+    assert log.read_text().splitlines() == [f"get_server_list {pipe}", f"quit {pipe}"]
+
+
+def test_without_mps_that_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(gpu, "at_once", lambda *_, **__: None)
+    found: dict = {"rows": []}
+    gpu.together(gpu.Run(tmp_path, 9, toy=False), found, 0.0)
+    (remark,) = found["remarks"]
+    assert remark.startswith("MPS was not measured: FileNotFoundError")
 
 
 class Runs:
