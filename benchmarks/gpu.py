@@ -380,6 +380,7 @@ def steps_table(part: dict) -> list[str]:
     base = {stage: cases.get((stage, OURS if stage == PLAIN else DEFAULT), []) for stage, _ in cases}
     rows = [[*key, *step_cells(found, base[key[0]])] for key, found in cases.items()]
     columns = ["stage", "variant", "ms a step: median (quartiles)", "n", "times faster than default", "images a second", "MB"]
+    columns.append("weights in all rounds")
     lines = timing.table(columns, sorted(rows, key=lambda row: list(STAGES).index(row[0])))
     if part.get("profiles"):
         lines += [
@@ -393,13 +394,26 @@ def step_cells(found: list[dict], default: list[dict]) -> list[str]:
     """What was measured of a variant."""
     times = {row["turn"]: row["seconds"] for row in found if "seconds" in row}
     if not times:
-        return [found[-1]["error"], "0", "", "", ""]
+        return [found[-1]["error"], "0", "", "", "", ""]
     base = {row["turn"]: row["seconds"] for row in default if "seconds" in row}
     ratios = [base[turn] / seconds for turn, seconds in times.items() if turn in base]
     spread = timing.spread([1000 * seconds for seconds in times.values()])
     speed = found[0]["batch"] / statistics.median(times.values())
     memory = f"{max(row.get('MB', 0) for row in found):.0f}" if "MB" in found[0] else ""
-    return [spread.text(), str(spread.n), timing.spread(ratios).text() if ratios else "", f"{speed:.4g}", memory]
+    times_faster = timing.spread(ratios).text() if ratios else ""
+    return [spread.text(), str(spread.n), times_faster, f"{speed:.4g}", memory, equal_weights(found)]
+
+
+def equal_weights(found: list[dict]) -> str:
+    """Whether all rounds of a variant that did as many steps ended with the same weights."""
+    digests: dict[int, list[str]] = {}
+    for row in found:
+        if row.get("digest"):
+            digests.setdefault(row["steps"], []).append(row["digest"])
+    several = [values for values in digests.values() if len(values) > 1]
+    if not several:
+        return ""
+    return "equal" if all(len(set(values)) == 1 for values in several) else "differ"
 
 
 def profile_rows(profiles: dict) -> list[list[str]]:

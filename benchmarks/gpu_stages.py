@@ -56,11 +56,12 @@ class Stage(NamedTuple):
         return [f"stages.{self.name}", SCALE, *self.arguments.split()]
 
 
+RETRAIN = Stage("retrain", "cifar10-published 0-9", "retrain/cifar10-published/0-9")
 # What stands in one line runs one after the other, the lines side by side.
 LINES = (
     (Stage("search", "cifar10 eoinas 0-3", "search/eoinas/0-3"), Stage("derive", "cifar10 eoinas", "derive/eoinas", False)),
     (Stage("seg_search", "", "seg_search"),),
-    (Stage("retrain", "cifar10-published 0-9", "retrain/cifar10-published/0-9"),),
+    (RETRAIN,),
     (Stage("imagenet", "published", "imagenet/published"),),
     (
         Stage("seg_train", "published scratch", "seg_train/published/scratch"),
@@ -70,7 +71,7 @@ LINES = (
     (Stage("random_cells", "cifar10", "derive/random"),),
     (Stage("seg_pretrain", "published", "seg_pretrain/published"),),
 )
-TOY = (LINES[2],)
+TOY = ((RETRAIN,),)
 
 
 def environment(folder: Path) -> dict[str, str]:
@@ -259,7 +260,7 @@ def lower(folder: Path, deadline: float) -> Check:
     value = formats.read_json(path)
     value["retrain"]["precision"] = "bf16"
     formats.write_json(path, value)
-    found = Check(LINES[2][0], copy, deadline)
+    found = Check(RETRAIN, copy, deadline)
     found.row["stage"] = "retrain, bf16"
     return found
 

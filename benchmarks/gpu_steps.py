@@ -8,6 +8,7 @@ CIFAR draw, crop and flip theirs there). A ``Meter`` takes the place of the save
 waits for the device before the first step that counts and after the last, and then ends the training.
 """
 
+import hashlib
 import json
 import sys
 import time
@@ -64,13 +65,14 @@ class Meter:
         self.device, self.wanted, self.skip, self.profiler = device, steps, skip, profiler
         self.steps = -skip
         self.seconds = 0.0  # of a step
+        self.state: Callable[[], dict] = dict  # that would have been saved
 
     def load(self) -> None:
         """There is nothing to go on from."""
 
-    def offer(self, _state: Callable[[], dict]) -> None:
+    def offer(self, state: Callable[[], dict]) -> None:
         """A step is done."""
-        self.steps += 1
+        self.steps, self.state = self.steps + 1, state
         if self.steps == 0:
             self.begin()
         elif self.steps == self.wanted or (self.steps > 0 and time.perf_counter() - self.start > PATIENCE):
@@ -92,6 +94,13 @@ class Meter:
         if self.profiler:
             self.profiler.stop()
         raise Done
+
+    def digest(self) -> str | None:
+        """Hash of the weights, if there are any: rounds that end in the same have calculated the same."""
+        weights, found = self.state().get("network", {}), hashlib.sha256()
+        for name in sorted(weights):
+            found.update(weights[name].cpu().numpy().tobytes())
+        return found.hexdigest()[:16] if weights else None
 
 
 class Server(Meter):
@@ -202,6 +211,7 @@ class Bench:
     def run(self, stage: str, variant: Variant, meter: Meter) -> None:
         """The stage until the meter ends it."""
         loop = {COMPILED: self.retrain, "random_cells": partial(self.retrain, short=True)}.get(stage) or getattr(self, stage)
+        torch.manual_seed(0)
         # At half of the training, for in the first epoch no path is dropped yet.
         with switched(variant), mock.patch.object(schedules, "drop_path", lambda _epoch, _epochs, last: last / 2):
             try:
@@ -325,8 +335,8 @@ def once(bench: Bench, stage: str, variant: str, steps: int, turn: int) -> None:
     """A case in one round."""
     meter = Meter(bench.device, steps, min(steps, SKIP))
     bench.run(stage, VARIANTS[variant], meter)
-    found = {"turn": turn, "seconds": meter.seconds, "batch": bench.batch[stage]}
-    say(stage=stage, variant=variant, **found, **memory(bench.device))
+    found = {"turn": turn, "seconds": meter.seconds, "batch": bench.batch[stage], **memory(bench.device)}
+    say(stage=stage, variant=variant, **found, steps=meter.steps, digest=meter.digest())
 
 
 def one_line(error: Exception) -> str:

@@ -47,7 +47,7 @@ def test_toy_run_finds_all_that_a_run_finds(tmp_path: Path) -> None:
     cases = {(row["stage"], row["variant"]) for row in parts["steps"]["rows"]}
     assert {("seg_search", variant) for variant in gpu_steps.SEARCHING} <= cases
     assert {("search", DEFAULT), ("retrain", DEFAULT), ("imagenet", DEFAULT), ("seg_train", "bf16")} <= cases
-    assert all(row["seconds"] > 0 for row in parts["steps"]["rows"])
+    assert all(row["seconds"] > 0 and len(row["digest"]) == 16 for row in parts["steps"]["rows"])
     assert parts["steps"]["profiles"]["seg_search"]["calls"] > 1000
     assert "| seg_search | NCHW |" in page
 
@@ -233,7 +233,15 @@ def rows_of(stage: str, variant: str, *seconds: float) -> list[dict]:
 def test_ratios_are_taken_within_a_round() -> None:
     rows = [*rows_of("imagenet", DEFAULT, 1.0, 2.0, 4.0), *rows_of("imagenet", "bf16", 0.5, 1.0, 2.0)]
     text = "\n".join(gpu.steps_table({"rows": rows}))
-    assert "| imagenet | bf16 | 1e+03 (750 to 1.5e+03) | 3 | 2 (2 to 2) | 10 |  |" in text
+    assert "| imagenet | bf16 | 1e+03 (750 to 1.5e+03) | 3 | 2 (2 to 2) | 10 |  |  |" in text
+
+
+@pytest.mark.parametrize(
+    ("digests", "verdict"), [(["a", "a", "a"], "equal"), (["a", "b", "a"], "differ"), (["a"], ""), ([None, None], "")]
+)
+def test_weights_are_compared_over_rounds(digests: list[str | None], verdict: str) -> None:
+    assert gpu.equal_weights([{"steps": 8, "digest": digest} for digest in digests]) == verdict
+    assert gpu.equal_weights([{"steps": 8, "digest": "a"}, {"steps": 7, "digest": "b"}, {"error": "none"}]) == ""
 
 
 def test_hours_are_the_measured_steps_times_their_number() -> None:
