@@ -125,7 +125,7 @@ def machine() -> dict[str, object]:
 
 
 def reproducible(run: Run, found: dict, deadline: float) -> None:
-    """(a) Every training stage twice, and stopped and resumed."""
+    """Every training stage twice, and stopped and resumed."""
 
     def update(rows: list[dict]) -> None:
         found["rows"] = rows
@@ -268,10 +268,9 @@ def mps() -> Iterator[tuple[dict[str, str], Callable[[str], str]]]:
 
 def hours(run: Run, found: dict, _deadline: float) -> None:
     """GPU-hours of the stages from what was measured."""
-    seconds = medians(run.value["parts"])
-    found["rows"] = [
-        hours_of(row, seconds) for row in work.rows(run.size.scale, partial(price, seconds, batches(run.value["parts"])))
-    ]
+    seconds, batch = medians(run.value["parts"]), batches(run.value["parts"])
+    rows = work.rows(run.size.scale, partial(price, seconds, batch))
+    found["rows"] = [hours_of(row, seconds) for row in rows]
 
 
 def findings(parts: dict) -> list[dict]:
@@ -300,11 +299,14 @@ def timed_as(stage: str) -> str:
 
 
 def price(seconds: dict, batch: dict, stage: str, _count: object) -> work.Pair:
-    """Seconds of an image, as ``work.rows`` asks for them; not a number where nothing was measured."""
+    """Seconds of an image, as ``work.rows`` asks for them; not a number where nothing was measured.
+
+    An evaluated image counts as a third of a trained one, and, unless it was measured, a weight step as 3/5 of both steps.
+    """
     stage = timed_as(stage)
     whole = seconds.get((stage, DEFAULT), math.nan) / batch.get(stage, 1)
     if "search" in stage:
-        weights = seconds.get((stage, ALONE), math.nan) / batch.get(stage, 1)
+        weights = seconds[stage, ALONE] / batch[stage] if (stage, ALONE) in seconds else 0.6 * whole
         return weights, whole - weights
     return whole, whole if stage == "seg_evaluate" else whole / 3
 
@@ -347,7 +349,8 @@ def page(value: dict) -> str:
     lines += ["; ".join(f"{name} {setting}" for name, setting in value["machine"].items()), ""]
     lines += [f"{value['seconds']:g} s of {value['minutes']:g} minutes used.", ""]
     for name, part in value["parts"].items():
-        lines += [f"## {PARTS[name][2].format(scale=scale)}", "", f"{part['status'].capitalize()}.", ""]
+        status = part["status"]
+        lines += [f"## {PARTS[name][2].format(scale=scale)}", "", f"{status[0].upper()}{status[1:]}.", ""]
         lines += [*TABLES[name](part), *(f"* {remark}" for remark in part.get("remarks", [])), ""]
     return "\n".join(lines)
 

@@ -240,9 +240,12 @@ def check(toy: bool, deadline: float, update: Callable[[list[dict]], None]) -> N
         lines = [[Check(stage, folder, deadline) for stage in line] for line in (TOY if toy else LINES)]
         if not toy:
             lines.append([lower(folder, deadline)])
-        rows = [check.row for line in lines for check in line]
+
+        def report(_row: dict) -> None:
+            update([dict(check.row) for line in lines for check in line])
+
         with ThreadPoolExecutor(max(1, min(len(lines), len(os.sched_getaffinity(0)) // 2))) as pool:
-            for each in [pool.submit(in_turn, line, lambda _row: update(rows)) for line in lines]:
+            for each in [pool.submit(in_turn, line, report) for line in lines]:
                 each.result()
 
 

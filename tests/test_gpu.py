@@ -67,6 +67,7 @@ def test_a_part_that_fails_is_recorded_and_the_rest_goes_on(tmp_path: Path, monk
     value, page = done(tmp_path, ("together", "hours"))
     assert value["parts"]["together"]["status"] == "failed: ValueError: an operator is missing"
     assert len(value["parts"]["together"]["rows"]) == 1  # what was known before
+    assert "Failed: ValueError: an operator is missing." in page
     assert "| no | 1 | 2 | 1 |" in page
     assert value["parts"]["hours"]["status"] == "done"
     assert "not measured" in page
