@@ -86,7 +86,7 @@ def parameters(toy: bool) -> dict:
     values |= {name: change for name, change in CHANGES.items() if name != "repeats"}
     values[SCALE]["repeats"] = CHANGES["repeats"]
     if toy:
-        values[SCALE]["retrain"] |= {"C": 2, "epochs": 8, "epoch_images": 64}
+        values[SCALE]["retrain"] |= {"C": 2, "epochs": 4, "epoch_images": 64}
     else:
         values["machine"][SCALE] |= dict.fromkeys(("imagenet", "seg_train"), READERS)
     return values

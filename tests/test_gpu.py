@@ -8,6 +8,7 @@ import time
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
+from typing import ClassVar
 
 import pytest
 import torch
@@ -46,16 +47,58 @@ def test_toy_run_finds_all_that_a_run_finds(tmp_path: Path) -> None:
 
     cases = {(row["stage"], row["variant"]) for row in parts["steps"]["rows"]}
     assert {("seg_search", variant) for variant in gpu_steps.SEARCHING} <= cases
-    assert {("search", DEFAULT), ("retrain", DEFAULT), ("imagenet", DEFAULT), ("seg_train", "bf16")} <= cases
+    assert {("retrain", DEFAULT), ("imagenet", DEFAULT)} <= cases
     assert all(row["seconds"] > 0 and len(row["digest"]) == 16 for row in parts["steps"]["rows"])
     assert parts["steps"]["profiles"]["seg_search"]["calls"] > 1000
     assert "| seg_search | NCHW |" in page
 
-    assert [row["searches"] for row in parts["together"]["rows"]] == [1, 2]
-    assert all(row["steps a second"] > 0 for row in parts["together"]["rows"])
+    (row,) = parts["together"]["rows"]
+    assert (row["MPS"], row["searches"]) == ("no", 1)
+    assert row["steps a second"] > 0
     hours = {row["stage"]: row for row in parts["hours"]["rows"]}
     assert hours["seg_search"]["hours"] >= hours["seg_search"]["hours with that"] > 0
-    assert "hours" not in hours["seg_train"]  # its default was not measured
+    assert "hours" not in hours["seg_train"]  # it was not measured
+
+
+@pytest.mark.slow
+def test_every_variant_of_every_stage_runs() -> None:
+    stages = [stage for stage in gpu_steps.STAGES if stage != gpu_steps.COMPILED]
+    with gpu.Child(["measure", "demo", "1", "1", *stages], time.monotonic() + 600) as child:
+        rows = [row for row in child if "stage" in row]
+    assert not [row for row in rows if "error" in row]
+    wanted = {case for stage in stages for case in gpu_steps.variants(stage)}
+    assert wanted <= {(row["stage"], row.get("variant")) for row in rows}
+
+
+class Searches:
+    """In the place of ``gpu.Child``: a search that does ten steps a second."""
+
+    told: ClassVar[list[int]] = []  # by each search in turn, how often
+
+    def __init__(self, *_arguments: object, **_environment: str):
+        self.number = len(self.told)
+        self.told.append(0)
+
+    def __enter__(self) -> "Searches":
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.told[self.number] *= -1  # it has ended
+
+    def tell(self, _line: str) -> None:
+        self.told[self.number] += 1
+
+    def answer(self) -> dict:
+        return {"steps": 20, "seconds": 2.0} if self.told[self.number] else {"ready": True}
+
+
+def test_searches_at_once_are_added_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gpu, "Child", Searches)
+    found: dict = {"rows": []}
+    gpu.at_once(gpu.Run(tmp_path, 9, toy=False), found, 0.0, "no")
+    assert [(row["searches"], row["steps a second"]) for row in found["rows"]] == [(1, 10), (2, 20), (4, 40), (8, 80)]
+    assert Searches.told == [-4, -3, -2, -2, -1, -1, -1, -1]
+    assert "| no | 8 | 80 | 8 |" in "\n".join(gpu.together_table(found))
 
 
 def test_a_part_that_fails_is_recorded_and_the_rest_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
