@@ -93,7 +93,7 @@ class Run:
             action(self, found, self.deadline(share))
             found["status"] = "done"
         except TimeoutError:
-            found["status"] = f"cut off: the budget of {self.minutes:g} minutes is used up"
+            found["status"] = f"cut off: its share of the {self.minutes:g} minutes is used up"
         except Exception as error:
             found["status"] = f"failed: {gpu_steps.one_line(error)}"
         found["seconds"] = round(time.monotonic() - start, 1)
