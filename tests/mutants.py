@@ -142,7 +142,7 @@ def pytest_sessionfinish() -> None:
 
 def known(folder: Path, keep: Path) -> Tests:
     """What ``run_suite`` found."""
-    listing = subprocess.run([*PYTEST, "--collect-only", "-q"], cwd=folder, capture_output=True, text=True, check=True).stdout
+    listing = subprocess.run([*PYTEST, "--collect-only"], cwd=folder, capture_output=True, text=True, check=True).stdout
     collected, seconds = set(listing.split("\n")), {}
     for case in ElementTree.parse(keep / "times.xml").iter("testcase"):
         name = f"{case.get('classname').replace('.', '/')}.py::{case.get('name')}"
@@ -177,7 +177,7 @@ def in_annotation(mutation: MutationSpec) -> bool:
 def draw(database: WorkDB, count: int, seed: int) -> None:
     """Leave ``count`` mutations at random in the session."""
     with use_db(":memory:") as every:
-        init.init(modules(), every, {})
+        init(modules(), every, {})
         found = [item for item in every.work_items if OPERATORS.fullmatch(item.mutations[0].operator_name)]
     found = sorted((item for item in found if not in_annotation(item.mutations[0])), key=place)
     chosen = sorted(random.Random(seed).sample(found, count), key=place)
