@@ -76,7 +76,7 @@ def run(main: Callable[..., None]) -> None:
 
 
 def _on_signal(number: int, _frame: object) -> None:
-    if _signals:  # asked twice: leave at once
+    if _signals and number == signal.SIGINT:  # a person asks again: leave at once; job systems repeat SIGTERM as they like
         raise KeyboardInterrupt
     _signals.append(number)
     if not _patient:

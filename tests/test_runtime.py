@@ -88,6 +88,10 @@ def main(scale: str, seed: str) -> None:
         open("/")
     if scale == "signal":
         os.kill(os.getpid(), int(seed))
+    if scale == "patient":
+        command.wait_for_checkpoint()
+        for number in seed.split(","):
+            os.kill(os.getpid(), int(number))
     print("done", scale, seed)
 
 if __name__ == "__main__":
@@ -165,6 +169,11 @@ def test_a_wrong_number_of_arguments_shows_the_usage(arguments) -> None:
 def test_a_signal_ends_a_stage_without_checkpoint_at_once(number) -> None:
     found = script("signal", str(int(number)))
     assert (found.returncode, found.stdout, found.stderr) == (128 + number, "", "")
+
+
+@pytest.mark.parametrize(("numbers", "code"), [("15", 0), ("15,15,15", 0), ("2", 0), ("2,15", 0), ("2,2", 130), ("15,2", 130)])
+def test_only_a_second_ctrl_c_does_not_wait_for_a_state(numbers: str, code: int) -> None:
+    assert script("patient", numbers).returncode == code
 
 
 # Whole files or none

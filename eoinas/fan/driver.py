@@ -1,6 +1,7 @@
 """Runs the schedule: a process of DVC a job, its log in a file, its end taken up."""
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -47,7 +48,10 @@ def alone() -> Iterator[Path]:
     with open(FOLDER / "lock", "w", encoding="utf-8") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except OSError as error:
+            if error.errno not in (errno.EAGAIN, errno.EACCES):
+                reason = f"this file system has no locks ({error.strerror}); make .scratch a link to a local disk's folder"
+                raise InputError(f"{FOLDER}: {reason}") from None
             raise InputError(f"{FOLDER}: another driver runs in this checkout{_who(path)}; it goes on with all stages") from None
         age = _age(path)
         if age is not None and age < 3 * ALIVE and (host := _read(path).get("host", here)) != here:
@@ -90,12 +94,12 @@ def _age(path: Path) -> float | None:
 def leftovers() -> list[psutil.Process]:
     """What a driver of this checkout that was killed has left running."""
     found, own = [], {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
+    job = os.environ.get("SLURM_JOB_ID")  # jobs on this host are Slurm's to end
     for process in psutil.process_iter():
-        try:
-            if process.pid not in own and process.environ().get(MARK) == str(Path.cwd()):
+        with contextlib.suppress(psutil.Error):
+            environment = process.environ()
+            if process.pid not in own and environment.get(MARK) == str(Path.cwd()) and environment.get("SLURM_JOB_ID") == job:
                 found.append(process)
-        except psutil.Error:
-            continue
     return found
 
 
