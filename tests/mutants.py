@@ -45,6 +45,7 @@ OPERATORS = re.compile(
     r"|AddNot|Replace(TrueWithFalse|FalseWithTrue|AndWithOr|OrWithAnd|BreakWithContinue|ContinueWithBreak)"
     r"|ExceptionReplacer|NumberReplacer|RemoveDecorator|ZeroIterationForLoop)"
 )
+LONGEST = 150.0  # seconds of tests for a mutation at most; one that outlives them counts as a survivor
 WORKERS = len(os.sched_getaffinity(0))
 LINES = "EOINAS_LINES"  # in the environment of the suite: the folder where the lines that each test runs are noted
 ENVIRONMENT = {"OMP_NUM_THREADS": "1", "DVC_NO_ANALYTICS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
@@ -58,7 +59,7 @@ class Tests(NamedTuple):
     lines: dict[str, dict[int, set[str]]]  # by file and line, the tests that run it
 
     def of(self, mutation: MutationSpec) -> list[str]:
-        """The tests that run what is changed, those of the quickest file first; all of the module's if import alone runs it."""
+        """The tests that run what is changed, the quickest files first; those of the module if import alone runs it."""
         lines = self.lines.get(str(mutation.module_path), {})
         (first, _), (last, _) = mutation.start_pos, mutation.end_pos
         found = set().union(*(lines.get(line, set()) for line in range(first, last + 1))) or set().union(*lines.values())
@@ -66,7 +67,13 @@ class Tests(NamedTuple):
         for name in found:
             cost[file_of(name)] += self.seconds[name]
         in_order = (name for name in self.seconds if name in found)
-        return sorted(in_order, key=lambda name: (cost[file_of(name)], file_of(name)))
+        chosen, left = [], LONGEST
+        for name in sorted(in_order, key=lambda name: (cost[file_of(name)], file_of(name))):
+            left -= self.seconds[name]
+            if chosen and left < 0:
+                break
+            chosen.append(name)
+        return chosen
 
 
 def file_of(test: str) -> str:
