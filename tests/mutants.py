@@ -59,15 +59,20 @@ class Tests(NamedTuple):
     lines: dict[str, dict[int, set[str]]]  # by file and line, the tests that run it
 
     def of(self, mutation: MutationSpec) -> list[str]:
-        """The tests that run what is changed, the quickest files first; those of the module if import alone runs it."""
-        lines = self.lines.get(str(mutation.module_path), {})
+        """The module's own test file; then tests that run what is changed, or the module at all, of the quickest files first."""
+        path = Path(mutation.module_path)
+        lines = self.lines.get(str(path), {})
         (first, _), (last, _) = mutation.start_pos, mutation.end_pos
-        found = set().union(*(lines.get(line, set()) for line in range(first, last + 1))) or set().union(*lines.values())
+        found = set().union(*(lines.get(line, set()) for line in range(first, last + 1)))
+        # What runs on import alone is mostly the range of a parameter.
+        own = [f"tests/test_{path.stem}.py"] if found else ["tests/test_bounds.py", f"tests/test_{path.stem}.py"]
+        chosen = [name for name in own if (ROOT / name).exists()]
+        found = {name for name in found or set().union(*lines.values()) if file_of(name) not in chosen}
         cost: dict[str, float] = defaultdict(float)
         for name in found:
             cost[file_of(name)] += self.seconds[name]
         in_order = (name for name in self.seconds if name in found)
-        chosen, left = [], LONGEST
+        left = LONGEST
         for name in sorted(in_order, key=lambda name: (cost[file_of(name)], file_of(name))):
             left -= self.seconds[name]
             if chosen and left < 0:
@@ -214,13 +219,13 @@ def begin(folders: Path) -> None:
         return
 
 
-def attempt(mutation: MutationSpec, tests: list[str], seconds: float) -> WorkResult:
-    """Make a mutation and run ``tests``, which take ``seconds``, until one fails."""
+def attempt(mutation: MutationSpec, tests: list[str]) -> WorkResult:
+    """Make a mutation and run ``tests`` until one fails."""
     (_folder / "tests-to-run").write_text("\n".join(tests))
     command = [*PYTEST, "-x", "-q", "-p", "no:xdist", "@tests-to-run"]
     with tempfile.TemporaryDirectory() as own:
         os.environ["TMPDIR"] = own
-        return mutate_and_test([mutation], shlex.join(command), 60 + 4 * seconds)
+        return mutate_and_test([mutation], shlex.join(command), 4 * LONGEST)
 
 
 def carry_out(database: WorkDB, tests: Tests, folders: Path) -> None:
@@ -230,7 +235,7 @@ def carry_out(database: WorkDB, tests: Tests, folders: Path) -> None:
         jobs = {}
         for job, mutation in pending.items():
             chosen = tests.of(mutation)
-            jobs[pool.submit(attempt, mutation, chosen, sum(tests.seconds[name] for name in chosen))] = job
+            jobs[pool.submit(attempt, mutation, chosen)] = job
         for job in tqdm(as_completed(jobs), "mutants", len(jobs), mininterval=5):
             database.set_result(jobs[job], job.result())
 

@@ -76,6 +76,12 @@ def test_torchs_own_generator_is_left_alone(root) -> None:
     assert torch.equal(torch.get_rng_state(), before)
 
 
+def test_a_draw_below_a_half_flips(root) -> None:
+    for seed, (image, _) in enumerate(samples(root, 20)):
+        draw = torch.rand(4, generator=torch.Generator().manual_seed(seed))[3]
+        assert (pixels(image)[0, 0, 0] > pixels(image)[0, -1, 0]) == (draw < 0.5)
+
+
 def test_half_of_them_are_flipped(root) -> None:
     flipped = [pixels(image)[0, 0, 0] > pixels(image)[0, -1, 0] for image, _ in samples(root, 200)]
     assert 70 < sum(flipped) < 130
