@@ -10,27 +10,45 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import NamedTuple
 
 import yaml
 
 from benchmarks import work
-from eoinas import files, params
-from eoinas.errors import InputError
+from eoinas import files, params, settings
 from eoinas.fan import driver, graph, plan, resources
 
 OUT = Path("reports/plan")
 GPUS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 HOUR = 3600.0
+WIDE = [
+    *((f"{stage}@*", resources.Need(gpu=8.0, cpu=64)) for stage in ("imagenet", "seg_pretrain")),
+    ("seg_train*@*", resources.Need(gpu=4.0, cpu=32)),
+]
 # Stages of one kind by the kind.
 SAME = {"retrain_random": "retrain_seeds", "seg_train_scratch": "seg_train", "seg_train_pretrained": "seg_train"}
 
 
-def graph_of(scale: str) -> graph.Needs:
-    """The stages of a scale, whichever params.yaml has chosen."""
+class Case(NamedTuple):
+    """A way to divide the work."""
+
+    title: str
+    needs: graph.Needs
+    takes: dict[str, resources.Need]
+    seconds: dict[str, float]
+    outcomes: list[plan.Outcome]
+
+
+def graph_of(scale: str, split: bool) -> graph.Needs:
+    """The stages of a scale, whichever params.yaml has chosen; ``split``: every seed and every run is a stage."""
+    values = {**params.read(), "scale": scale}
+    if split:
+        for key in ("search_seeds", "retrain_runs"):
+            values[key] = [str(number) for item in values[key] for number in params.numbers(item)]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         shutil.copy("dvc.yaml", folder)
-        (folder / "params.yaml").write_text(yaml.safe_dump({**params.read(), "scale": scale}, sort_keys=False))
+        (folder / "params.yaml").write_text(yaml.safe_dump(values, sort_keys=False))
         (folder / ".dvc").mkdir()
         (folder / ".dvc/config").write_text("[core]\n    no_scm = true\n    analytics = false\n")
         done = subprocess.run([*graph.DVC, "dag", "--dot"], cwd=folder, capture_output=True, text=True, check=True)
@@ -61,53 +79,73 @@ def hours(seconds: float) -> str:
     return f"{seconds / HOUR:,.1f}"
 
 
-def page(scale: str, found: list[plan.Outcome], path: list[str], seconds: dict[str, float], known: int) -> str:
+def case(title: str, scale: str, wide: bool, numbers: list[int]) -> Case:
+    """The graph imagined on each of ``numbers`` GPUs that has room for its largest stage."""
+    needs = graph_of(scale, split=wide)
+    takes = resources.of(needs, (WIDE if wide else []) + resources.read())
+    seconds = counted(needs, takes, scale)
+    if not wide:
+        seconds |= {stage: took for stage, took in driver.known_seconds().items() if stage in needs}
+    largest = max(need.gpu for need in takes.values())
+    return Case(title, needs, takes, seconds, [plan.imagined(needs, takes, seconds, n) for n in numbers if n >= largest])
+
+
+def page(scale: str, cases: list[Case], known: int) -> str:
     """reports/plan/SCALE.md."""
-    bound, busy = sum(seconds[stage] for stage in path), found[0].busy
     lines = [
         f"# How long scale {scale} takes on so many GPUs",
         "",
-        f"Imagined, not run: the driver's own schedule with the durations of {known} stages as they ran last in the checkout and "
-        f"of {len(seconds) - known} by their counted work, at a sustained {work.SUSTAINED:g} TFLOP/s a GPU. Searches take "
-        f"longer, for launches of small kernels bound them. Made by `make plan`; what a stage takes stands in `resources.yaml`.",
-        "",
-        f"{len(seconds)} stages, {hours(busy)} GPU-hours that stages hold. The longest path is {hours(bound)} hours: no "
-        f"number of GPUs is faster.",
+        f"Imagined, not run: the driver's own schedule, with the durations of {known} stages as they ran last in the checkout and "
+        f"of the others by their counted work, at a sustained {work.SUSTAINED:g} TFLOP/s a GPU; a stage on several GPUs is taken to "
+        f"be as many times faster. Searches take longer than is counted, for launches of small kernels bound them. Made by "
+        f"`make plan`.",
         "",
         f"![Hours and idle share against the number of GPUs]({scale}.png)",
-        "",
-        "| GPUs | hours | times faster than one | idle share of the GPUs |",
-        "| --- | --- | --- | --- |",
-        *(
-            f"| {each.gpus} | {hours(each.makespan)} | {found[0].makespan / each.makespan:.1f} | {100 * each.idle:.0f} % |"
-            for each in found
-        ),
-        "",
-        "The longest path:",
-        "",
-        "| stage | hours | GPUs |",
-        "| --- | --- | --- |",
     ]
+    for each in cases:
+        path = plan.longest_path(each.needs, each.seconds)
+        bound = sum(each.seconds[stage] for stage in path)
+        lines += [
+            "",
+            f"## {each.title}",
+            "",
+            f"{len(each.needs)} stages, {hours(each.outcomes[0].busy)} GPU-hours that they hold. The longest path is "
+            f"{hours(bound)} hours: no number of GPUs is faster.",
+            "",
+            "| GPUs | hours | idle share of the GPUs |",
+            "| --- | --- | --- |",
+            *(f"| {one.gpus} | {hours(one.makespan)} | {100 * one.idle:.0f} % |" for one in each.outcomes),
+            "",
+            "| longest path | hours | GPUs |",
+            "| --- | --- | --- |",
+        ]
+        long = [stage for stage in path if each.seconds[stage] > HOUR / 20]
+        lines += [f"| `{stage}` | {hours(each.seconds[stage])} | {each.takes[stage].gpu:g} |" for stage in long]
     return "\n".join(lines) + "\n"
 
 
-def draw(scale: str, found: list[plan.Outcome], bound: float) -> None:
+def draw(scale: str, cases: list[Case]) -> None:
     """Hours above, idle share below."""
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    figure, (above, below) = pyplot.subplots(2, 1, sharex=True, figsize=(7, 5.5), height_ratios=(2, 1), layout="constrained")
-    gpus = [each.gpus for each in found]
-    above.loglog(gpus, [each.makespan / HOUR for each in found], "o-", label="the driver's schedule")
-    above.loglog(gpus, [each.busy / each.gpus / HOUR for each in found], ":", color="0.5", label="all work shared evenly")
-    above.axhline(bound / HOUR, color="C3", linestyle="--", label="the longest path")
+    figure, (above, below) = pyplot.subplots(2, 1, sharex=True, figsize=(7, 6), height_ratios=(2, 1), layout="constrained")
+    for number, (each, marker) in enumerate(zip(cases, "os", strict=True)):
+        gpus, colour = [one.gpus for one in each.outcomes], f"C{number}"
+        above.loglog(gpus, [one.makespan / HOUR for one in each.outcomes], f"{marker}-", color=colour, label=each.title)
+        path = sum(each.seconds[stage] for stage in plan.longest_path(each.needs, each.seconds))
+        above.axhline(path / HOUR, color=colour, linestyle="--", linewidth=1, label="its longest path")
+        below.semilogx(gpus, [100 * one.idle for one in each.outcomes], f"{marker}-", color=colour)
+    every = cases[0].outcomes
+    shared = [one.busy / one.gpus / HOUR for one in every]
+    above.loglog([one.gpus for one in every], shared, ":", color="0.5", label="all work shared evenly")
     above.set_ylabel("hours")
     above.set_title(f"scale {scale}, imagined", loc="left")
-    above.legend(frameon=False)
-    below.semilogx(gpus, [100 * each.idle for each in found], "o-")
-    below.set(ylabel="idle share, %", xlabel="GPUs", ylim=(0, 100), xticks=gpus, xticklabels=gpus)
+    above.legend(frameon=False, fontsize="small")
+    ticks = [one.gpus for one in every]
+    below.set(ylabel="idle share, %", xlabel="GPUs", ylim=(0, 100), xticks=ticks, xticklabels=ticks)
     below.minorticks_off()
     for axes in (above, below):
         axes.spines[["top", "right"]].set_visible(False)
@@ -116,24 +154,17 @@ def draw(scale: str, found: list[plan.Outcome], bound: float) -> None:
 
 
 def main() -> None:
-    scale = sys.argv[1] if len(sys.argv) > 1 else params.BASE
+    scale = params.choice(sys.argv[1] if len(sys.argv) > 1 else params.BASE, settings.scales(params.read()), "scale")
     numbers = [int(number) for number in sys.argv[2].split(",")] if len(sys.argv) > 2 else list(GPUS)
-    needs = graph_of(scale)
-    takes = resources.of(needs, resources.read())
-    known = {stage: took for stage, took in driver.known_seconds().items() if stage in needs}
-    seconds = {**counted(needs, takes, scale), **known}
-    found = []
-    for gpus in numbers:
-        try:
-            found.append(plan.imagined(needs, takes, seconds, gpus))
-        except InputError as error:
-            print(f"{gpus} GPUs: {error}")
-    path = plan.longest_path(needs, seconds)
-    rows = [f"| `{stage}` | {hours(seconds[stage])} | {takes[stage].gpu:g} |" for stage in path if seconds[stage] > HOUR / 20]
-    text = page(scale, found, path, seconds, len(known)) + "\n".join(rows) + "\n"
+    cases = [
+        case("As params.yaml and resources.yaml have it", scale, False, numbers),
+        case("Every seed and run a stage, ImageNet and Cityscapes on several GPUs", scale, True, numbers),
+    ]
+    known = len(driver.known_seconds().keys() & cases[0].needs.keys())
+    text = page(scale, cases, known)
     print(text)
     files.write_text(OUT / f"{scale}.md", text)
-    draw(scale, found, sum(seconds[stage] for stage in path))
+    draw(scale, cases)
 
 
 if __name__ == "__main__":

@@ -90,6 +90,16 @@ def test_rows_of_the_history(undisturbed) -> None:
     assert [row["twice"] for row in rows] == [2, 4, 6]
 
 
+def test_the_bar_shows_loss_and_accuracy_of_the_step(monkeypatch) -> None:
+    shown = []
+    monkeypatch.setattr(
+        fit.RunLog, "step", lambda _log, values: shown.append({name: value.item() for name, value in values.items()})
+    )
+    _, log = train(NoCheckpoint(), iterations=3, criterion=lambda outputs, targets: (loss(outputs, targets)[0], 4, 3))
+    assert [values["accuracy"] for values in shown] == [0.75] * 3
+    assert sum(values["loss"] for values in shown) / 3 == pytest.approx(log.rows[0]["train_loss"], rel=1e-5)
+
+
 def test_steps_are_those_of_plain_pytorch() -> None:
     def halved(outputs, targets):  # every other image counts
         total, _, right = loss((outputs[0][::2], None), targets[::2])
