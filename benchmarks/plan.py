@@ -95,9 +95,9 @@ def page(scale: str, cases: list[Case], known: int) -> str:
     lines = [
         f"# How long scale {scale} takes on so many GPUs",
         "",
-        f"Imagined, not run: the driver's own schedule, with the durations of {known} stages as they ran last in the checkout and "
-        f"of the others by their counted work, at a sustained {work.SUSTAINED:g} TFLOP/s a GPU; a stage on several GPUs is taken to "
-        f"be as many times faster. Searches take longer than is counted, for launches of small kernels bound them. Made by "
+        f"Imagined, not run: the driver's own schedule, with the durations of {known} stages as they ran last in the checkout "
+        f"and of the others by their counted work, at a sustained {work.SUSTAINED:g} TFLOP/s a GPU; a stage on several GPUs is taken "
+        f"to be as many times faster. Searches take longer than is counted, for launches of small kernels bound them. Made by "
         f"`make plan`.",
         "",
         f"![Hours and idle share against the number of GPUs]({scale}.png)",
