@@ -96,9 +96,9 @@ def page(scale: str, cases: list[Case], known: int) -> str:
         f"# How long scale {scale} takes on so many GPUs",
         "",
         f"Imagined, not run: the driver's own schedule, with the durations of {known} stages as they ran last in the checkout "
-        f"and of the others by their counted work, at a sustained {work.SUSTAINED:g} TFLOP/s a GPU; a stage on several GPUs is taken "
-        f"to be as many times faster. Searches take longer than is counted, for launches of small kernels bound them. Made by "
-        f"`make plan`.",
+        f"and of the others by their counted work, at a sustained {work.SUSTAINED:g} TFLOP/s a GPU; a stage on several GPUs is "
+        f"taken to be as many times faster. Searches take longer than is counted, for launches of small kernels bound them. Made "
+        f"by `make plan`.",
         "",
         f"![Hours and idle share against the number of GPUs]({scale}.png)",
     ]

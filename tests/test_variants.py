@@ -116,6 +116,16 @@ def test_a_shuffled_search_goes_on_with_its_keys() -> None:
     assert torch.equal(distinct(first, 0), distinct(again, 0))
 
 
+def test_undrawn_are_the_live_without_an_accuracy_or_an_epoch() -> None:
+    found = architecture("oii")
+    some = torch.ones(small.SPACE.shape, dtype=torch.float64)
+    trained, validated = some.clone(), some.clone()
+    trained[0, 0, 0] = validated[0, 0, 0] = trained[1, 2, 3] = validated[0, 5, 1] = validated[1, 7, 7] = 0
+    found.alive[1, 7, 7] = False
+    found.tally = tally.Tally(trained, validated, some, some)
+    assert found.undrawn() == 3
+
+
 # Other keys of a variant
 
 
