@@ -104,6 +104,11 @@ def test_scales_are_between_the_two(root) -> None:
     assert 2.4 < max(steps) < 2.75
 
 
+def test_a_picture_that_shrinks_to_nothing_is_one_pixel(root) -> None:
+    for _, target in samples(root, 5, scale_min=0.001, scale_max=0.001):
+        assert (target != IGNORE).sum() == 1
+
+
 def test_short_side_comes_before_the_scale(root) -> None:
     steps = [abs(np.diff(pixels(image)[20, 5:30, 0]).mean()) for image, _ in samples(root, 10, short_side=128)]
     assert np.allclose(steps, 1.0, atol=0.05)
