@@ -1,6 +1,7 @@
 """A small training for tests/test_ranks.py, in this process or under torch's launcher: OUT COUNT SYNC_BN STOP_AT KIND.
 
-Writes OUT/weights.safetensors and OUT/history.csv, and OUT/rows-RANK.json, the samples that each rank got.
+Writes OUT/weights.safetensors and OUT/history.csv, and OUT/rows-RANK.json, the samples that each rank got, and
+OUT/buffers-RANK.json, the sum of its running statistics in each evaluation and at the end.
 """
 
 import json
@@ -84,8 +85,14 @@ def main(out: str, count: str, sync_bn: str, stop_at: str, kind: str) -> None:
     if group.rank == group.world - 1 and stop_at != "never":
         batches.stop_at = (2, int(stop_at))
 
+    buffers = []
+
+    def note() -> None:
+        buffers.append(sum(buffer.double().abs().sum().item() for buffer in network.buffers()))
+
     def evaluate(epoch: int, poll: Callable[[], None]) -> dict[str, float | int]:
         network.eval()
+        note()
         poll()
         with torch.no_grad():
             right = sum((network(x)[0].argmax(1) == y).sum() for x, y in in_order(dataset, 3, 0, device, group))
@@ -96,7 +103,9 @@ def main(out: str, count: str, sync_bn: str, stop_at: str, kind: str) -> None:
         task = fit.Task(network, SIDE[kind], batches, loss, lambda *_: 0.02, iterations, evaluate=evaluate, sync_bn=sync)
         log = fit.fit(task, settings, "ranks", states, group)
     rows = [batches.rows(epoch, step) for epoch in (1, 2) for step in range(batches.steps)]
+    note()
     (folder / f"rows-{group.rank}.json").write_text(json.dumps(rows))
+    (folder / f"buffers-{group.rank}.json").write_text(json.dumps(buffers))
     if group.rank == 0:
         weights.save(network, folder / "weights.safetensors")
         log.write(folder / "history.csv")

@@ -112,6 +112,9 @@ def test_a_signal_to_one_rank_stops_all_and_the_next_run_goes_on(together, tmp_p
 def test_without_sync_bn_ranks_normalise_by_themselves(alone, tmp_path) -> None:
     finish(start(tmp_path, 2, sync_bn="false"))
     assert difference(alone, tmp_path / "out") > 1e-4
+    first, second = (json.loads((tmp_path / f"out/buffers-{rank}.json").read_text()) for rank in (0, 1))
+    assert first == second  # every rank evaluates and ends with the statistics of the first
+    assert len(set(first[:2])) == 2
 
 
 def test_no_process_has_one_image_to_normalise_by_itself(tmp_path) -> None:
