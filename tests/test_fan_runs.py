@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -178,6 +179,20 @@ def test_a_driver_that_was_killed_leaves_nothing_that_the_next_one_does_not_end(
     ((_, begin),) = (line.split() for line in history(toy))
     assert int(begin) >= 3
     assert not any(each.is_running() and each.status() != psutil.STATUS_ZOMBIE for each in left)
+
+
+def test_what_another_checkout_has_run_is_fetched(toy: Path, tmp_path_factory) -> None:
+    remote, other = tmp_path_factory.mktemp("remote"), tmp_path_factory.mktemp("checkouts") / "other"
+    (toy / ".dvc/config").write_text(
+        f"[core]\n    no_scm = true\n    analytics = false\n    remote = r\n['remote \"r\"']\n    url = {remote}\n"
+    )
+    shutil.copytree(toy, other)
+    assert run(toy, "search@0")[0] == 0
+    subprocess.run([sys.executable, "-m", "dvc", "push", "-q", "--run-cache"], cwd=toy, check=True)
+    code, output = run(other, *QUICK, "--pull")
+    assert code == 0, output
+    assert sorted(history(other)) == ["page 0", "pick 0", "search1 0"]
+    assert (other / "page.txt").read_text() == "pagepicksearch0code1search1code1"
 
 
 def test_one_driver_a_checkout(toy: Path) -> None:

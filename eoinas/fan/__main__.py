@@ -23,6 +23,7 @@ def parser() -> argparse.ArgumentParser:
     )
     found.add_argument("--shards", type=int, default=0, help="with --slurm: gres/shard a GPU, for shares of one")
     found.add_argument("--tries", type=positive, default=1, help="how often a stage that fails is run")
+    found.add_argument("--pull", action="store_true", help="take from DVC's remote what another machine has run")
     found.add_argument("--resources", type=Path, default=resources.FILE, help="what stages take (%(default)s)")
     return found
 
@@ -57,7 +58,7 @@ def main() -> int:
         seconds = driver.known_seconds()
         schedule = Schedule(needs, takes, place, driver.guesses(needs, takes, seconds), stale)
         view = View(seconds, driver.logs_of)
-        return driver.Driver(schedule, view, given.tries, sign).run()
+        return driver.Driver(schedule, view, given.tries, sign, given.pull).run()
 
 
 if __name__ == "__main__":

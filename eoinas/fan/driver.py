@@ -135,10 +135,12 @@ class Driver:
         view: what a person sees.
         tries: how often a stage that fails is run.
         sign: a file to touch, as a sign of life.
+        pull: whether DVC fetches what a remote has.
     """
 
-    def __init__(self, schedule: Schedule, view: View, tries: int, sign: Path):
+    def __init__(self, schedule: Schedule, view: View, tries: int, sign: Path, pull: bool):
         self.schedule, self.view, self.tries, self.sign = schedule, view, tries, sign
+        self.command = [*graph.DVC, "repro", *(["--pull"] if pull else []), "-s"]
         self.processes: dict[str, subprocess.Popen] = {}
         self.before: dict[str, dict[str, object]] = {}  # what dvc.lock said of a job's stages when it started
         self.since: dict[str, float] = {}
@@ -178,7 +180,7 @@ class Driver:
             path.unlink(missing_ok=True)
         with open(logs[0 if "EOINAS_JOB" in environment else 1], "w", encoding="utf-8") as log:
             self.processes[job.name] = subprocess.Popen(
-                [*graph.DVC, "repro", "-s", *job.stages],
+                [*self.command, *job.stages],
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
