@@ -1,5 +1,6 @@
 """Which numbers each parameter takes: what is just inside its range is accepted, what is just outside is refused."""
 
+import math
 import types
 import typing
 from collections.abc import Iterator
@@ -158,6 +159,8 @@ def test_the_ends_of_a_range(section: str, name: str, kind: type, annotation: ob
             assert takes(annotation, kind(end)) == closed, (interval, end)
             assert takes(annotation, kind(end) - outward), (interval, end)
             assert not takes(annotation, kind(end) + outward), (interval, end)
+    if kind is float:
+        assert not any(takes(annotation, value) for value in (math.inf, -math.inf, math.nan))
     if not high:
         assert takes(annotation, kind(10**9))
     if step > 1:

@@ -5,6 +5,7 @@ import pytest
 import torch
 from PIL import Image
 from pydantic import ValidationError
+from timm.data import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 
 from eoinas.data import cityscapes, crops
 from eoinas.data.cityscapes_labels import IGNORE, TO_LABEL
@@ -74,6 +75,10 @@ def test_torchs_own_generator_is_left_alone(root) -> None:
     before = torch.get_rng_state()
     samples(root, 2, scale_min=0.5)
     assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_colours_are_normalised_as_imagenets() -> None:
+    assert (crops.MEAN, crops.STD) == (IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD)
 
 
 def test_a_draw_below_a_half_flips(root) -> None:

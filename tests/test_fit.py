@@ -100,6 +100,14 @@ def test_the_bar_shows_loss_and_accuracy_of_the_step(monkeypatch) -> None:
     assert sum(values["loss"] for values in shown) / 3 == pytest.approx(log.rows[0]["train_loss"], rel=1e-5)
 
 
+def test_the_gradient_is_that_of_the_mean_over_items() -> None:
+    def of(items: int) -> nn.Module:  # so many items, with as much loss each
+        return train(NoCheckpoint(), 1, lambda outputs, targets: (items * loss(outputs, targets)[0], items, 0), grad_clip=0.0)[0]
+
+    one, two = of(1).state_dict(), of(2).state_dict()
+    assert all(torch.allclose(value, two[name], rtol=1e-5, atol=1e-7) for name, value in one.items())
+
+
 def test_steps_are_those_of_plain_pytorch() -> None:
     def halved(outputs, targets):  # every other image counts
         total, _, right = loss((outputs[0][::2], None), targets[::2])

@@ -258,6 +258,15 @@ def test_alpha_step_leaves_the_weights_and_weight_step_leaves_alpha(forward: str
     assert not same(task.network.state_dict(), before)
 
 
+def test_a_draw_of_nothing_but_zero_leaves_alpha() -> None:
+    task, architecture = task_and_architecture()
+    index = torch.full(SPACE.shape[:2], ZERO)
+    _, h = architecture.draw(torch.zeros(SPACE.shape), 5.0)
+    search.alpha_step(task, architecture, architecture.path(index, h, torch.device("cpu"), gradient=True), 1, 0, 5.0)
+    assert torch.equal(architecture.alpha.grad, torch.zeros(SPACE.shape))
+    assert torch.equal(architecture.alpha, torch.zeros(SPACE.shape))
+
+
 def test_gradients_are_clipped() -> None:
     task, architecture = task_and_architecture()
     index, h = architecture.draw(gumbel.noise(torch.Size(SPACE.shape), torch.Generator().manual_seed(1)), 0.1)
