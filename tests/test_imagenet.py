@@ -57,6 +57,12 @@ def train(data: imagenet_data.Listing, states=None, workers: int = 0, stream: st
     return network, log
 
 
+@pytest.mark.parametrize(("weight", "head"), [(0.4, True), (0.0, False)])
+def test_a_head_without_weight_is_not_built(weight: float, head: bool) -> None:
+    network = imagenet.build(parse(CELL, "oracle.json"), settings(auxiliary_weight=weight), 10, "small")
+    assert any(name.startswith("auxiliary") for name, _ in network.named_parameters()) == head
+
+
 def test_the_papers_numbers() -> None:
     paper = PAPER["imagenet"]
     assert (paper.C, paper.layers, paper.epochs, paper.batch_size, paper.image_size) == (48, 14, 250, 128, 224)
