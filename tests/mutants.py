@@ -46,8 +46,8 @@ OPERATORS = re.compile(
     r"|ExceptionReplacer|NumberReplacer|RemoveDecorator|ZeroIterationForLoop)"
 )
 LONGEST = 150.0  # seconds of tests for a mutation at most; one that outlives them counts as a survivor
-# Test files that run a module in processes of their own, where its lines are not seen.
-IN_PROCESSES = {"eoinas/train/fit.py": ("tests/test_ranks.py",)}
+# Test files of modules that have none of their own name, or that run in processes of their own, where their lines are not seen.
+TESTS_OF = {"eoinas/train/fit.py": ("tests/test_ranks.py",), "eoinas/train/candidates.py": ("tests/test_search.py",)}
 WORKERS = len(os.sched_getaffinity(0))
 LINES = "EOINAS_LINES"  # in the environment of the suite: the folder where the lines that each test runs are noted
 ENVIRONMENT = {"OMP_NUM_THREADS": "1", "DVC_NO_ANALYTICS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
@@ -68,7 +68,7 @@ class Tests(NamedTuple):
         found = set().union(*(lines.get(line, set()) for line in range(first, last + 1)))
         # What runs on import alone is mostly the range of a parameter.
         own = [f"tests/test_{path.stem}.py"] if found else ["tests/test_bounds.py", f"tests/test_{path.stem}.py"]
-        chosen = [name for name in (*own, *IN_PROCESSES.get(str(path), ())) if (ROOT / name).exists()]
+        chosen = [name for name in (*own, *TESTS_OF.get(str(path), ())) if (ROOT / name).exists()]
         found = {name for name in found or set().union(*lines.values()) if file_of(name) not in chosen}
         cost: dict[str, float] = defaultdict(float)
         for name in found:
