@@ -46,8 +46,12 @@ OPERATORS = re.compile(
     r"|ExceptionReplacer|NumberReplacer|RemoveDecorator|ZeroIterationForLoop)"
 )
 LONGEST = 150.0  # seconds of tests for a mutation at most; one that outlives them counts as a survivor
-# Test files of modules that have none of their own name, or that run in processes of their own, where their lines are not seen.
-TESTS_OF = {"eoinas/train/fit.py": ("tests/test_ranks.py",), "eoinas/train/candidates.py": ("tests/test_search.py",)}
+# More test files of modules: of other names, or of processes of their own, where their lines are not seen.
+TESTS_OF = {
+    "eoinas/train/fit.py": ("tests/test_ranks.py",),
+    "eoinas/train/candidates.py": ("tests/test_search.py",),
+    "eoinas/train/search.py": ("tests/test_variants.py",),
+}
 WORKERS = len(os.sched_getaffinity(0))
 LINES = "EOINAS_LINES"  # in the environment of the suite: the folder where the lines that each test runs are noted
 ENVIRONMENT = {"OMP_NUM_THREADS": "1", "DVC_NO_ANALYTICS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
