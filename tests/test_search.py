@@ -465,6 +465,16 @@ def test_edges_are_ranked_before_the_last_prune_also_if_epochs_follow_it(usual, 
     assert found == candidates.derive_cell(SPACE, saved(longer, tmp_path), "before_last_prune")
 
 
+def test_of_all_prunes_the_last_ranks_the_edges(usual, tmp_path) -> None:
+    trace = usual[1].trace
+    every = trace["I"].copy()
+    later_edges = np.arange(len(SPACE.edges), dtype=np.float32)[None, :, None]  # would take the edges of the highest sources
+    every[-1] = np.where(trace["alive"][-1], 1 + later_edges, np.nan)
+    every[:-1] = np.where(trace["alive"][:-1], 100 - later_edges, np.nan)
+    cell = candidates.derive_cell(SPACE, saved({**trace, "I": every}, tmp_path), "before_last_prune")
+    assert [source for _, source in cell.normal] == [0, 1, 1, 2, 2, 3, 3, 4]
+
+
 @pytest.mark.parametrize("content", [None, b"", b"no archive"])
 def test_a_missing_or_damaged_trace_is_named(tmp_path, content) -> None:
     if content is not None:
