@@ -51,6 +51,7 @@ TESTS_OF = {
     "eoinas/train/fit.py": ("tests/test_ranks.py",),
     "eoinas/train/candidates.py": ("tests/test_search.py",),
     "eoinas/train/search.py": ("tests/test_variants.py",),
+    "eoinas/train/imagenet.py": ("tests/test_classify.py",),
 }
 WORKERS = len(os.sched_getaffinity(0))
 LINES = "EOINAS_LINES"  # in the environment of the suite: the folder where the lines that each test runs are noted
