@@ -1,8 +1,8 @@
 """A plan before the money is spent: how long a scale takes on 1 to 256 GPUs. Usage: python -m benchmarks.plan [SCALE [GPUS]]
 
 The graph is DVC's, the order is the driver's (``eoinas.fan``), what each stage takes stands in resources.yaml. How long a stage
-takes is what it took when it ran last in this checkout, or else is counted (``benchmarks.work``) at so many TFLOP/s a GPU; a
-stage that takes several GPUs is as much faster. GPUS is such as 8,64,256. Written to reports/plan/.
+takes is what it took when it ran last in this checkout, or else is counted (``benchmarks.work``) at so many TFLOP/s a GPU: on
+several GPUs a stage is as much faster, on a share of one as much slower. GPUS is such as 8,64,256. Written to reports/plan/.
 """
 
 import shutil
@@ -70,7 +70,7 @@ def counted(needs: graph.Needs, takes: dict[str, resources.Need], scale: str) ->
     found = {}
     for stage in needs:
         share = total.get(kind(stage), 0.0) / kinds.count(kind(stage))
-        found[stage] = share / (work.SUSTAINED * 1e12) / max(1.0, takes[stage].gpu) or 60.0
+        found[stage] = share / (work.SUSTAINED * 1e12) / (takes[stage].gpu or 1.0) or 60.0
     return found
 
 
@@ -96,9 +96,9 @@ def page(scale: str, cases: list[Case], known: int) -> str:
         f"# How long scale {scale} takes on so many GPUs",
         "",
         f"Imagined, not run: the driver's own schedule, with the durations of {known} stages as they ran last in the checkout "
-        f"and of the others by their counted work, at a sustained {work.SUSTAINED:g} TFLOP/s a GPU; a stage on several GPUs is "
-        f"taken to be as many times faster. Searches take longer than is counted, for launches of small kernels bound them. Made "
-        f"by `make plan`.",
+        f"and of the others by their counted work, at a sustained {work.SUSTAINED:g} TFLOP/s a GPU. On several GPUs a stage is "
+        f"taken to be as many times faster, on a share of one as much slower. Searches take longer than is counted, for launches "
+        f"of small kernels bound them. Made by `make plan`.",
         "",
         f"![Hours and idle share against the number of GPUs]({scale}.png)",
     ]
