@@ -34,6 +34,13 @@ def device(cpu_threads: int) -> torch.device:
     return torch.device("cpu")
 
 
+def moved(values: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """``values`` on the device; the host does not wait for what the device does before."""
+    if device.type == "cuda" and values.device.type == "cpu":
+        values = values.pin_memory()
+    return values.to(device, non_blocking=True)
+
+
 def device_name() -> str:
     """The name of the device for the search cost, e.g. "NVIDIA GeForce GTX 1080 Ti" or the CPU's model."""
     import torch

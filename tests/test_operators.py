@@ -107,7 +107,9 @@ def supernet(operation: int) -> set[str]:
     def loss(network: nn.Module) -> Tensor:
         images = torch.zeros(2, 3, 32, 32).contiguous(memory_format=torch.channels_last)
         alpha = nn.Parameter(torch.zeros(ALPHAS))
-        outputs = [network(images, paths.sampled(index, weight, SPACE.zero)) for weight in (None, alpha.softmax(-1))]
+        outputs = [
+            network(images, paths.sampled(index, weight, SPACE.zero, images.device)) for weight in (None, alpha.softmax(-1))
+        ]
         return sum(search_cifar.loss_and_accuracy(output, torch.zeros(2, dtype=torch.long))[0] for output in outputs)
 
     return trained(lambda: SPACE.supernet(4, 3, 10, True), loss)
@@ -133,7 +135,10 @@ def segmentation_search() -> set[str]:
     def loss(network: nn.Module) -> Tensor:
         images = torch.zeros(2, 3, 64, 64).contiguous(memory_format=torch.channels_last)
         alpha = nn.Parameter(torch.zeros(ALPHAS))
-        outputs = [network(images, paths.sampled(index.to("cpu"), weight, SPACE.zero)) for weight in (None, alpha.softmax(-1))]
+        outputs = [
+            network(images, paths.sampled(index.to("cpu"), weight, SPACE.zero, images.device))
+            for weight in (None, alpha.softmax(-1))
+        ]
         return sum(search_seg.loss_and_accuracy(output, torch.zeros(2, 64, 64, dtype=torch.uint8))[0] for output in outputs)
 
     return trained(lambda: SupernetSegmentation(SPACE, 4, "NRNRN", [6], 19, True), loss)

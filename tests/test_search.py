@@ -278,7 +278,7 @@ def test_mixture_trains_every_live_operation() -> None:
     torch.manual_seed(0)
     task, architecture = task_and_architecture(forward="mixture")
     path = architecture.path(*architecture.draw(torch.zeros(SPACE.shape), 5.0), torch.device("cpu"), gradient=False)
-    assert [len(edge) for edge in path[0]] == [7] * 14  # all but zero
+    assert [len(edge) for edge in path[0].operations] == [7] * 14  # all but zero
     search.weight_step(task, torch.optim.SGD(task.network.parameters(), 0.1), path, 1, 0, 5.0)
     assert all(p.grad is not None for p in task.network.parameters())
 

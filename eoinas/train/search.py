@@ -156,9 +156,9 @@ class Architecture:
     def path(self, index: Tensor, h: Tensor, device: torch.device, gradient: bool) -> Path:
         """What the network is to run, with weights that carry alpha's gradient if asked for (choice D1)."""
         if self.settings.forward == "mixture":
-            return paths.mixture((h if gradient else h.detach()).to(device), self.alive, self.space.zero)
-        weight = gumbel.straight_through(h, index).to(device) if gradient else None
-        return paths.sampled(index, weight, self.space.zero)
+            return paths.mixture(h if gradient else h.detach(), self.alive, self.space.zero, device)
+        weight = gumbel.straight_through(h, index) if gradient else None
+        return paths.sampled(index, weight, self.space.zero, device)
 
     def measure(self, steps_per_epoch: int) -> dict[str, Tensor]:
         """Algorithm 1 line 6: beta, A, E, C, S and I of the live operations, each [cells, E, O] float64; the dead have NaN."""
