@@ -25,6 +25,7 @@ SETTINGS = fit.FitParams(
     momentum=0.9,
     weight_decay=3e-5,
     grad_clip=5.0,
+    accumulate=1,
     precision="fp32",
     channels_last=False,
     compile=False,

@@ -131,7 +131,7 @@ def test_out_of_memory_says_what_to_lower() -> None:
     found = script("memory", "0")
     assert found.returncode == 1
     assert found.stderr.startswith("error: out of memory")
-    assert "lower batch_size" in found.stderr
+    assert "raise accumulate, where there is one, or lower batch_size" in found.stderr
     assert found.stderr.count("\n") == 1
 
 

@@ -105,10 +105,10 @@ def train(
     network = network.to(device)
     last: list[Tensor] = []  # predictions after the last epoch
 
-    def forward(trained: Callable, inputs: Tensor, epoch: int, step: int) -> tuple[Tensor, Tensor | None]:
-        generator, edges = seeds.generator(seed, stream, "drop path", epoch, step), len(network.cells[0].ops)
-        keep = keep_masks(len(network.cells), edges, len(inputs), _drop_path(epoch, settings), generator)
-        return trained(inputs, keep if keep is None else devices.moved(keep, device))
+    def forward(trained: Callable, inputs: Tensor, part: fit.Part) -> tuple[Tensor, Tensor | None]:
+        generator, edges = seeds.generator(seed, stream, "drop path", part.epoch, part.step), len(network.cells[0].ops)
+        keep = keep_masks(len(network.cells), edges, part.images, _drop_path(part.epoch, settings), generator)
+        return trained(inputs, keep if keep is None else devices.moved(keep[..., part.rows], device))
 
     def evaluate(epoch: int, poll: Callable[[], None]) -> dict[str, float | int]:
         logits = partial(_logits, network, settings)
