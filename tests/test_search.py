@@ -15,6 +15,7 @@ from eoinas.train import candidates, search, search_cifar
 
 PARAMS = yaml.safe_load((Path(__file__).parent.parent / "params.yaml").read_text())
 METHOD, PAPER = PARAMS["method"], PARAMS["paper"]
+PAPER |= {name: {**PAPER["device"], **PAPER[name]} for name in ("search", "retrain", "imagenet", "seg_search", "seg_train")}
 SPACE = registry.space("darts", PARAMS["operations"])
 ZERO = SPACE.zero
 SPLIT = image_data.SplitParams(halves="balanced", seed=0)

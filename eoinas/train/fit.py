@@ -12,10 +12,9 @@ the same to rounding; hard examples (choice D50) are those of a part too.
 import itertools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Annotated, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 
 from eoinas import params, ranks
@@ -35,7 +34,6 @@ class FitParams(arithmetic.ArithmeticParams):
     momentum: params.Fraction
     weight_decay: params.NonNegative
     grad_clip: params.NonNegative
-    cpu_threads: Annotated[int, Field(ge=0)]
 
 
 class Batches(Protocol):

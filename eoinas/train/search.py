@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from eoinas import params, schedules, seeds
 from eoinas.checkpoint import Checkpoint, check_finite
+from eoinas.devices import DeviceParams
 from eoinas.models import path as paths
 from eoinas.models.path import Path
 from eoinas.nas import gumbel, importance, markov, pruning, tally
@@ -25,7 +26,7 @@ Indicator = Literal["oii", "beta", "accuracy", "inverse_epochs", "shuffled"]
 COLDEST = 1e-30  # the least temperature with which float32 can divide
 
 
-class SearchParams(params.Section):
+class SearchParams(DeviceParams):
     """Algorithm 1's numbers, with the search space and the variant; what each means stands beside it in params.yaml."""
 
     space: str
