@@ -36,6 +36,7 @@ from eoinas.train import classify, imagenet, search_cifar, search_seg, segment
 from eoinas.train.imagenet import RecipeParams
 
 MARK = "finding "  # begins a line that is a finding; what else the trainings print is not read
+AS_IN_A_STAGE = devices.DeviceParams(cpu_threads=0, allow_tf32=False, deterministic=True)
 SKIP, PATIENCE = 4, 3.0  # steps before the first that counts; seconds after which no further step is asked for
 SIDE, CUTOUT, PHOTOS = 32, 16, 1000  # of CIFAR's images; classes of ImageNet
 PLAIN = "search, against plain loops"
@@ -297,7 +298,7 @@ _Scenes = SimpleNamespace(root=Path(), cache=None, split=lambda _name: list(rang
 
 def measure(scale: str, steps: int, rounds: int, stages: list[str]) -> None:
     """Every variant of the stages once a round, the defaults first; after the first round where the time of the defaults goes."""
-    device = devices.device(0)
+    device = devices.device(AS_IN_A_STAGE)
     say(machine=machine(device))
     bench = Bench(scale, device)
     cases = [case for stage in stages for case in variants(stage)]
@@ -409,7 +410,7 @@ def profile(bench: Bench, stage: str, steps: int) -> None:
 
 def serve(scale: str) -> None:
     """A search that waits for its commands."""
-    device = devices.device(0)
+    device = devices.device(AS_IN_A_STAGE)
     bench = Bench(scale, device)
     bench.run("search", VARIANTS[DEFAULT], Server(device, 0, SKIP))
 

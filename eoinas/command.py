@@ -17,7 +17,7 @@ class Stopped(Exception):
 
 
 _signals: list[int] = []
-_SMALLER = "lower batch_size (or eval_batch_size) of this stage's block in params.yaml"
+_SMALLER = "raise accumulate, where there is one, or lower batch_size (or eval_batch_size) of this stage's block in params.yaml"
 _COMPILER = "install g++ or set compile of this stage's block in params.yaml to false"
 _KNOWN = {  # what a RuntimeError's name or text says: what that is, and what to do
     "OutOfMemoryError": ("out of memory", _SMALLER),

@@ -77,6 +77,8 @@ class Plan(params.Section):
     per_seed: PerSeed
     standalone_operations: Annotated[list[str], Field(min_length=1)]
     standalone_runs: list[int]
+    tf32: list[str]  # blocks of params.yaml that may calculate in TensorFloat-32
+    nondeterministic: list[str]  # blocks whose bytes may differ from run to run
     entries: dict[str, dict[str, Entry]]  # data set -> name -> entry
     imagenet: Annotated[dict[str, Entry], Field(min_length=1)]
     cityscapes: Annotated[dict[str, Entry], Field(min_length=1)]

@@ -15,6 +15,7 @@ from eoinas.data.cityscapes import CityscapesDataParams
 from eoinas.data.imagenet import ImagenetDataParams
 from eoinas.data.images import SplitParams
 from eoinas.data.prepare import DataParams
+from eoinas.devices import DeviceParams
 from eoinas.entries import EntriesStage, Entry, SegEntriesStage
 from eoinas.errors import InputError
 from eoinas.genotype import CELLS
@@ -35,10 +36,13 @@ from eoinas.train.search_seg import SegSearchParams
 from eoinas.train.segment import SegTrainParams, SegTrainStage
 from eoinas.train.standalone import StandaloneParams
 
-FROM = {"standalone": "retrain", "derive.short": "retrain", "seg_pretrain": "imagenet"}
+FROM = {
+    **{"standalone": "retrain", "derive.short": "retrain", "seg_pretrain": "imagenet"},
+    **dict.fromkeys(("search", "retrain", "imagenet", "seg_search", "seg_train"), "device"),
+}
 # Blocks of a scale: those that have a consumer of their own, `repeats`, and `datasets`, which is checked set by set.
 BLOCKS = (
-    *("repeats", "datasets", "split", "search", "derive", "retrain", "standalone", "imagenet_data", "imagenet"),
+    *("repeats", "datasets", "device", "split", "search", "derive", "retrain", "standalone", "imagenet_data", "imagenet"),
     *("cityscapes_data", "seg_search", "seg_network", "seg_pretrain", "seg_train"),
 )
 IMAGENET = "imagenet"  # what its entries are filed under
@@ -299,6 +303,21 @@ def _segmentation(r: Resolver) -> Files:
     yield "seg_train", SegTrainStage(network=network, train=r.section(SegTrainParams, "seg_train"))
 
 
+def _devices(r: Resolver) -> dict[str, DeviceParams]:
+    """How every block that searches or trains calculates; the searches, by variant."""
+    searches = {f"search of {name}": r.search(SearchCifarParams, "search", name) for name in r.top.variants}
+    return {
+        **searches,
+        "seg_search": r.search(SegSearchParams, "seg_search", params.merged(r.layers("seg_search"))["variant"]),
+        "derive.short": r.derive.short,
+        "retrain": r.section(RetrainParams, "retrain"),
+        "standalone": r.section(StandaloneParams, "standalone"),
+        "imagenet": r.section(ImagenetParams, "imagenet"),
+        "seg_pretrain": r.section(RecipeParams, "seg_pretrain"),
+        "seg_train": r.section(SegTrainParams, "seg_train"),
+    }
+
+
 def _plan(r: Resolver) -> plan.Plan:
     main = r.search(SearchCifarParams, "search", r.top.main_variant)
     space = _space(main, "search")
@@ -322,6 +341,7 @@ def _plan(r: Resolver) -> plan.Plan:
         data, _, name = key.partition("-")
         entries.setdefault(data, {})[name] = plan.Entry(**entry.model_dump())
     served = {candidate: _served_by(r, candidate) for candidate in (*variants, RANDOM)}
+    devices = _devices(r)
     repeats = r.repeats
     return plan.Plan(
         **{"lambda": r.top.lambda_},
@@ -337,6 +357,8 @@ def _plan(r: Resolver) -> plan.Plan:
         per_seed=plan.PerSeed(runs=repeats.per_seed, cutout=repeats.per_seed_cutout, served_by=served),
         standalone_operations=list(operations),
         standalone_runs=r.section(StandaloneParams, "standalone").runs,
+        tf32=[name for name, how in devices.items() if how.allow_tf32],
+        nondeterministic=[name for name, how in devices.items() if not how.deterministic],
         entries=entries,
         imagenet={name: plan.Entry(**entry.model_dump()) for name, entry in r.top.imagenet_entries.items()},
         cityscapes={name: plan.Entry(**entry.model_dump()) for name, entry in r.top.cityscapes_entries.items()},

@@ -18,7 +18,7 @@ def main(scale: str, data: str, variant: str) -> None:
     finished = {seed: f"results/{scale}/search/{variant}/{item}/{seed}" for item, seed in settings.searches}
     space = registry.space(network.space, network.operations)
     cells = {seed: candidates.derive_cell(space, f"{folder}/trace.npz", how.edge_rank) for seed, folder in finished.items()}
-    device = devices.device(how.short.cpu_threads)
+    device = devices.device(how.short)
     images = halves(imageset.load(source), settings.split, device)
 
     def score(seed: int, states: checkpoint.Checkpoint, folder: Path) -> None:

@@ -15,7 +15,7 @@ def main(scale: str, entry: str) -> None:
     group = ranks.join()
     # Where the images lie is no dependency: the manifest is.
     data = imagenet_data.load(source, params.read_settings(imagenet_data.ImagenetDataParams, scale, "imagenet_data"))
-    device = devices.device(settings.cpu_threads)
+    device = devices.device(settings)
     if group.local_rank == 0:
         imagenet_data.check_files(data)
     key = checkpoint.fingerprint("imagenet", [settings.dumped(), genotype.plain(cell), entry, str(device)], [source])

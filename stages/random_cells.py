@@ -14,7 +14,7 @@ def main(scale: str, data: str) -> None:
     name, source = "derive/random", f"data/prepared/{scale}/images/{data}"
     settings = params.read_settings(candidates.RandomStage, scale, name)
     space = registry.space(settings.space, settings.operations)
-    device = devices.device(settings.derive.short.cpu_threads)
+    device = devices.device(settings.derive.short)
     images = halves(imageset.load(source), settings.split, device)
 
     def score(seed: int, states: checkpoint.Checkpoint, folder: Path) -> None:

@@ -16,7 +16,7 @@ def main(scale: str, entry: str, item: str) -> None:
     name = f"{scale}/retrain/{entry}/{item}"
     settings = params.read_settings(classify.RetrainStage, scale, f"retrain/{item}")
     cell, cutout = entries.load(f"results/{scale}/entries/{entry}.json")
-    device, source = devices.device(settings.retrain.cpu_threads), f"data/prepared/{scale}/images/{entry.partition('-')[0]}"
+    device, source = devices.device(settings.retrain), f"data/prepared/{scale}/images/{entry.partition('-')[0]}"
     entries.check_data(f"results/{scale}/entries/{entry}.json", source, imageset.digest(source))
     images = standard_split(imageset.load(source), device)
 

@@ -18,7 +18,7 @@ def main(scale: str, data: str, variant: str, item: str) -> None:
     selected = selection.selected(f"results/{scale}/selection/{variant}.json")
     seeds = [seed for seed in settings.seeds if not (settings.selected_is_served and seed == selected)]
     cells = {seed: genotype.load(f"results/{scale}/derive/{variant}/{seed}/genotype.json") for seed in seeds}
-    device, source = devices.device(settings.retrain.cpu_threads), f"data/prepared/{scale}/images/{data}"
+    device, source = devices.device(settings.retrain), f"data/prepared/{scale}/images/{data}"
     images = standard_split(imageset.load(source), device)
 
     def train(seed: int, run: int, states: checkpoint.Checkpoint, folder: Path) -> None:

@@ -15,7 +15,7 @@ def main(scale: str, data: str, variant: str, item: str) -> None:
     name = f"search/{variant}/{item}"
     settings = params.read_settings(search_cifar.SearchStage, scale, name)
     machine = params.machine(scale, "search")
-    device, source = devices.device(settings.search.cpu_threads), f"data/prepared/{scale}/images/{data}"
+    device, source = devices.device(settings.search), f"data/prepared/{scale}/images/{data}"
     images = halves(imageset.load(source), settings.split, device)
 
     def run(seed: int, states: checkpoint.Checkpoint, folder: Path) -> None:

@@ -12,7 +12,7 @@ def main(scale: str, entry: str, init: str) -> None:
     name = f"{entry}/{params.choice(init, segment.INITS, 'init')}"
     settings = params.read_settings(segment.SegTrainStage, scale, "seg_train")
     cell, _ = entries.load(f"results/{scale}/seg_entries/{entry}.json")
-    device = devices.device(settings.train.cpu_threads)
+    device = devices.device(settings.train)
     data = params.read_settings(cityscapes.CityscapesDataParams, scale, "cityscapes_data")
     scenes = cityscapes.load(f"data/prepared/{scale}/cityscapes", data)
     network = SegmentationNetwork(cell, settings.network, len(CLASSES))

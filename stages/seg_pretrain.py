@@ -19,7 +19,7 @@ def main(scale: str, entry: str) -> None:
     # Where the images lie is no dependency: the manifest is.
     data = imagenet_data.load(source, params.read_settings(imagenet_data.ImagenetDataParams, scale, "imagenet_data"))
     group = ranks.join()
-    device = devices.device(recipe.cpu_threads)
+    device = devices.device(recipe)
     if group.local_rank == 0:
         imagenet_data.check_files(data)
     key = checkpoint.fingerprint("seg_pretrain", [settings.dumped(), genotype.plain(cell), stream, str(device)], [source])

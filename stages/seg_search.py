@@ -10,7 +10,7 @@ from eoinas.train import search_seg
 def main(scale: str) -> None:
     name, source = f"{scale}/seg_search", f"data/prepared/{scale}/cityscapes"
     settings, machine = params.read_settings(search_seg.SegSearchParams, scale, "seg_search"), params.machine(scale, "seg_search")
-    device = devices.device(settings.cpu_threads)
+    device = devices.device(settings)
     # Where the pictures lie is no dependency: the manifest is.
     scenes = cityscapes.load(source, params.read_settings(cityscapes.CityscapesDataParams, scale, "cityscapes_data"))
     key = checkpoint.fingerprint("seg_search", [settings.dumped(), str(device)], [source])

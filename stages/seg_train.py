@@ -11,7 +11,7 @@ def main(scale: str, entry: str, init: str) -> None:
     group = ranks.join()
     cell, _ = entries.load(f"results/{scale}/seg_entries/{entry}.json")
     backbone = f"results/{scale}/seg_pretrain/{entry}/weights.safetensors" if init == "pretrained" else None
-    device, source = devices.device(settings.train.cpu_threads), f"data/prepared/{scale}/cityscapes"
+    device, source = devices.device(settings.train), f"data/prepared/{scale}/cityscapes"
     # Where the pictures lie is no dependency: the manifest is.
     scenes = cityscapes.load(source, params.read_settings(cityscapes.CityscapesDataParams, scale, "cityscapes_data"))
     stream = f"{entry}/{init}"

@@ -17,7 +17,7 @@ def main(scale: str, data: str, variant: str, operation: str) -> None:
     settings = params.read_settings(standalone.StandaloneParams, scale, "standalone")
     found = genotype.load(f"results/{scale}/genotypes/{variant}.json")
     cell = standalone.with_operation(found, settings.edge, operation)
-    device, source = devices.device(settings.cpu_threads), f"data/prepared/{scale}/images/{data}"
+    device, source = devices.device(settings), f"data/prepared/{scale}/images/{data}"
     images = standard_split(imageset.load(source), device)
 
     def train(run: int, states: checkpoint.Checkpoint, folder: Path) -> None:

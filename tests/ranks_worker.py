@@ -26,10 +26,13 @@ SETTINGS = fit.FitParams(
     momentum=0.9,
     weight_decay=3e-5,
     grad_clip=5.0,
+    accumulate=1,
     precision="fp32",
     channels_last=False,
     compile=False,
     cpu_threads=1,
+    allow_tf32=False,
+    deterministic=True,
 )
 CELL = json.loads(Path(__file__).with_name("oracle.json").read_text())["cells"]["eoinas_cifar"]["genotype"]
 
@@ -77,7 +80,7 @@ class Stopping(FileBatches):
 
 def main(out: str, count: str, sync_bn: str, stop_at: str, kind: str) -> None:
     group = ranks.join()
-    device = devices.device(1)
+    device = devices.device(SETTINGS)
     folder, settings = Path(out), SETTINGS
     folder.mkdir(parents=True, exist_ok=True)
     dataset, network, sync = Noise(int(count), SIDE[kind]), build(kind), sync_bn == "true"

@@ -120,6 +120,8 @@ def plan(
         "per_seed": {"runs": min(each, len(runs)), "cutout": 16, "served_by": served_by},
         "standalone_operations": list(space["operations"]),
         "standalone_runs": [0, 1],
+        "tf32": [],
+        "nondeterministic": [],
         "entries": {data: every[data] for data in datasets},
         "imagenet": every["imagenet"],
         "cityscapes": every["cityscapes"],

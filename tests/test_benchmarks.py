@@ -3,17 +3,21 @@
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from benchmarks import checkpoint_cost, reference, retrain_step, search_step, timing, work
+from benchmarks import calls, checkpoint_cost, reference, retrain_step, search_step, timing, work
 from benchmarks.search_step import SPACE, Case
 from eoinas.data import augment
 from eoinas.models import path as paths
+from eoinas.models.seg_supernet import SupernetSegmentation
+from eoinas.nas import gumbel
 from eoinas.train import search
 
 SMALL = Case(C=4, cells=3, batch=4, size=16)
@@ -35,16 +39,45 @@ def test_fast_and_plain_path_agree(live: int, dtype: torch.dtype, layout: torch.
         assert max(fast.difference(plain)) < bound, turn
 
 
-def test_soft_sum_is_the_mixture_of_all_operations() -> None:
-    found, living = search_step.networks(SMALL, torch.float64), search_step.alive(5)
+def segmentation() -> search_step.Networks:
+    """The supernets for street scenes, small."""
+    torch.manual_seed(0)
+    fast = SupernetSegmentation(SPACE, 4, "NRNRN", [2], 19, pool_bn=True)
+    plain = reference.SupernetSegmentation(4, "NRNRN", [2], 19)
+    plain.load_state_dict(fast.state_dict())
+    images, targets = torch.randn(2, 2, 3, 64, 64, dtype=torch.float64), torch.randint(19, (2, 2, 64, 64))
+    batches = tuple(zip(images, targets, strict=True))
+    return search_step.Networks(fast.double(), plain.double(), batches, lambda y, t: (F.cross_entropy(y, t), y))
+
+
+@pytest.mark.parametrize("live", [8, 5])
+@pytest.mark.parametrize("forward", ["sampled", "mixture"])
+@pytest.mark.parametrize("network", [lambda: search_step.networks(SMALL, torch.float64), segmentation], ids=["CIFAR", "scenes"])
+def test_loss_and_gradients_are_those_of_the_plain_supernet(network: Callable, forward: str, live: int) -> None:
+    """What the fast one shares, adds up in one call or lets batch normalisation do is the same mathematics."""
+    found, living = network(), search_step.alive(live)
     inputs, targets = found.batches[0]
     alpha = torch.randn(SPACE.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(0)).requires_grad_()
-    mixture = paths.mixture(reference.soft_weights(alpha, living), living, SPACE.zero)
-    outputs = search_step.run_plain(found.plain, inputs, alpha, living, None), found.fast(inputs, mixture)
-    losses = [found.judge(logits, targets)[0] for logits in outputs]
-    for first, second in zip(*(torch.autograd.grad(loss, alpha) for loss in losses), strict=True):
-        assert torch.allclose(first, second, rtol=1e-10, atol=1e-14)
-    assert torch.allclose(*losses, rtol=1e-12)
+    tau = gumbel.noise(SPACE.shape, torch.Generator().manual_seed(1))
+    if forward == "sampled":
+        h = gumbel.relax(alpha, living, tau, search_step.TEMPERATURE)
+        index = h.argmax(-1)
+        path = paths.sampled(index, gumbel.straight_through(h, index), SPACE.zero)
+    else:
+        path = paths.mixture(reference.soft_weights(alpha, living), living, SPACE.zero)
+    plain = search_step.run_plain(found.plain, inputs, alpha, living, tau if forward == "sampled" else None)
+    results = []
+    for logits, module in ((found.fast(inputs, path), found.fast), (plain, found.plain)):
+        loss = found.judge(logits, targets)[0]
+        gradients = torch.autograd.grad(loss, [alpha, *module.parameters()], materialize_grads=True)
+        results.append((loss, gradients[0].flatten(), torch.cat([each.flatten() for each in gradients[1:]])))
+    for ours, theirs in zip(*results, strict=True):
+        assert (ours - theirs).norm() <= 1e-12 * theirs.norm()
+
+
+def test_a_search_step_makes_few_calls() -> None:
+    found = calls.mean(calls.versions(calls.CASE)["fast, one operation"], 1)
+    assert sum(found) <= calls.MOST
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ WHOLE = {
     "ImagenetParams.C": "[2, )",
     "SegNetworkParams.C": "[2, )",
     "SegSearchParams.C": "[2, )",
+    "accumulate": "[1, )",
     "aspp_rates": "[1, )",
     "batch_size": "[1, )",
     "SegSearchParams.batch_size": "[2, )",

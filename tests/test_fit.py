@@ -1,3 +1,4 @@
+import itertools
 from collections.abc import Callable
 from functools import partial
 
@@ -12,6 +13,7 @@ from eoinas.checkpoint import Checkpoint
 from eoinas.code import ROOT
 from eoinas.data.file_batches import FileBatches
 from eoinas.errors import InputError
+from eoinas.ranks import Group
 from eoinas.train import classify, fit, imagenet
 from eoinas.train.probe import probe
 from tests.ranks_worker import SETTINGS, Noise, build, loss
@@ -168,6 +170,94 @@ def test_lower_precision_is_used() -> None:
     assert not same(exact.state_dict(), rough.state_dict())
     assert all(value.dtype in (torch.float32, torch.int64) for value in rough.state_dict().values())
     assert log.rows[-1]["train_loss"] > 0
+
+
+class Labels:
+    """Batches of random images in double precision, the first without a label for two pixels in three."""
+
+    steps, fewest = 2, 5
+
+    def get(self, epoch: int, step: int) -> tuple[torch.Tensor, torch.Tensor]:
+        generator = torch.Generator().manual_seed(2 * epoch + step)
+        targets = torch.randint(3, (5, 4, 4), generator=generator)
+        return torch.randn(5, 3, 4, 4, generator=generator, dtype=torch.float64), targets.masked_fill(targets > step, -1)
+
+
+def over_pixels(logits: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    losses = F.cross_entropy(logits, targets, ignore_index=-1, reduction="sum")
+    return losses, (targets >= 0).sum(), (logits.argmax(1) == targets).sum()
+
+
+def in_parts(accumulate: int, norm: Callable[[], nn.Module]) -> tuple[dict, list[dict], list[fit.Part]]:
+    """State and history of a training of two epochs, and the parts of which it was made."""
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), norm(), nn.ReLU(), nn.Conv2d(8, 3, 1)).double()
+    seen: list[fit.Part] = []
+
+    def forward(trained: Callable, inputs: torch.Tensor, part: fit.Part) -> torch.Tensor:
+        assert len(inputs) == part.rows.stop - part.rows.start
+        seen.append(part)
+        return trained(inputs)
+
+    task = fit.Task(network, 4, Labels(), over_pixels, lambda *_: 0.1, 4, forward)
+    log = fit.fit(task, SETTINGS.model_copy(update={"accumulate": accumulate}), "small", NoCheckpoint())
+    return network.state_dict(), log.rows, seen
+
+
+def test_parts_of_a_batch_make_the_step_of_the_batch_where_nothing_looks_across_images() -> None:
+    def group_norm() -> nn.Module:
+        return nn.GroupNorm(2, 8)
+
+    whole, rows, seen = in_parts(1, group_norm)
+    assert seen == [fit.Part(epoch, step, slice(0, 5), 5) for epoch in (1, 2) for step in (0, 1)]
+    for accumulate, bounds in ((2, (0, 2, 5)), (3, (0, 1, 3, 5)), (9, range(6))):
+        parts, found, seen = in_parts(accumulate, group_norm)
+        assert [part.rows for part in seen] == [slice(*pair) for pair in itertools.pairwise(bounds)] * 4
+        assert all(torch.allclose(value, whole[name], rtol=1e-12, atol=1e-14) for name, value in parts.items())
+        for one, other in zip(found, rows, strict=True):
+            assert one == pytest.approx(other, rel=1e-12)
+
+
+def test_batch_normalisation_looks_at_a_part_alone() -> None:
+    def batch_norm() -> nn.Module:
+        return nn.BatchNorm2d(8)
+
+    whole, parts = in_parts(1, batch_norm)[0], in_parts(2, batch_norm)[0]
+    assert not torch.allclose(whole["0.weight"], parts["0.weight"], rtol=1e-6)
+    assert (whole["1.num_batches_tracked"], parts["1.num_batches_tracked"]) == (4, 8)
+
+
+def test_a_part_has_two_images_where_a_layer_has_one_value_of_each() -> None:
+    class Batch(Few):
+        steps, fewest = 1, 5
+
+        def get(self, epoch: int, step: int) -> tuple[torch.Tensor, torch.Tensor]:
+            return torch.randn(5, 3, 100, 100), torch.zeros(5, dtype=torch.int64)
+
+    sizes: list[int] = []
+
+    def forward(trained: Callable, inputs: torch.Tensor, part: fit.Part) -> object:
+        sizes.append(len(inputs))
+        return trained(inputs)
+
+    fit.fit(
+        fit.Task(build("auxiliary"), 100, Batch(), loss, rate, 1, forward),
+        SETTINGS.model_copy(update={"accumulate": 4}),
+        "small",
+        NoCheckpoint(),
+    )
+    assert sizes == [2, 3]
+
+
+def test_several_processes_share_the_batch_and_do_not_cut_it() -> None:
+    with pytest.raises(InputError, match=r"^small: accumulate is for one process; use one GPU, or set it to 1"):
+        fit.fit(
+            fit.Task(build(), 64, Few(), loss, rate, 1),
+            SETTINGS.model_copy(update={"accumulate": 2}),
+            "small",
+            NoCheckpoint(),
+            Group(0, 2, 0),
+        )
 
 
 class Few:

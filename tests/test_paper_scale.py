@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 import torch
-import yaml
 from PIL import Image
 
 from eoinas import params, seeds
@@ -68,7 +67,7 @@ def test_three_steps_of_the_retraining(monkeypatch) -> None:
 
 
 def test_a_step_of_imagenet(tmp_path) -> None:
-    paper = yaml.safe_load((Path(__file__).parent.parent / "params.yaml").read_text())["paper"]["imagenet"]
+    paper = small.PAPER["imagenet"]
     changes = {"batch_size": 2, "eval_batch_size": 2, "epochs": 1, "epoch_images": 2}
     settings = imagenet.ImagenetParams(**{**paper, **changes})
     assert (settings.C, settings.layers, settings.image_size) == (48, 14, 224)

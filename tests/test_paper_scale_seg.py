@@ -1,7 +1,5 @@
 """A step of each segmentation network at the paper's full size, with batches of two."""
 
-from pathlib import Path
-
 import pytest
 import torch
 import yaml
@@ -13,11 +11,10 @@ from eoinas.models.segmentation import SegNetworkParams
 from eoinas.ranks import ALONE
 from eoinas.settings import resolve
 from eoinas.train import search_seg, segment
-from tests.test_search import NoCheckpoint
+from tests.test_search import PAPER, NoCheckpoint
 from tests.test_segmentation import CELL, COUNTS
 
 pytestmark = pytest.mark.slow
-PAPER = yaml.safe_load((Path(__file__).parent.parent / "params.yaml").read_text())["paper"]
 CPU = torch.device("cpu")
 
 

@@ -82,6 +82,23 @@ def test_labels_and_the_machine_decide_nothing() -> None:
     assert {name for name in before if before[name] != after[name]} == {"report"}
 
 
+def test_how_devices_calculate_is_said_once_and_may_be_said_for_a_block() -> None:
+    before = resolved("demo")
+    assert (before["report"].tf32, before["report"].nondeterministic) == ([], [])
+    write("demo.retrain.allow_tf32", True)
+    write("demo.device", {"deterministic": False})
+    found = resolved("demo")
+    assert found["report"].tf32 == ["derive.short", "retrain", "standalone"]
+    assert found["report"].nondeterministic[:4] == ["search of baseline", "search of sss", "search of eoinas", "seg_search"]
+    assert len(found["report"].nondeterministic) == 3 + 7
+    assert {name for name in found if found[name] == before[name]} == {
+        name for name in before if name.partition("/")[0] in ("data", "imagenet_data", "cityscapes_data", "select", "entries")
+    } | {"complexity", "seg_entries"}
+    assert found["imagenet"].deterministic is False
+    write("demo.device", {"allow_tf23": True})
+    assert complaint() == "params.yaml: demo.device.allow_tf23: is not a known parameter"
+
+
 def test_lambda_reaches_what_depends_on_it() -> None:
     before = resolved("demo")
     write("lambda", 0.9)

@@ -488,6 +488,16 @@ def test_page(demo):
     assert places == sorted(places)
 
 
+def test_page_names_other_arithmetic(demo):
+    write_reports(demo)
+    assert "allow_tf32" not in (text := page("demo"))
+    assert "deterministic" not in text
+    change(demo / "results/demo/settings/report.json", tf32=["retrain", "imagenet"], nondeterministic=["seg_train"])
+    text = page("demo")
+    assert "TensorFloat-32 was allowed (`allow_tf32`) in: retrain, imagenet." in text
+    assert "Another run may differ in its last digits (`deterministic: false`) in: seg_train." in text
+
+
 def test_reports_know_nothing_of_a_search_space_or_of_params_yaml():
     """Axes, names and labels come from the plan; Fig. 11 alone asks where its pictures lie."""
     for path in (Path(__file__).parent.parent / "eoinas/report").glob("*.py"):

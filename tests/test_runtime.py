@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import torch
 
-from eoinas import checkpoint, command, files, formats, schedules, seeds, weights
+from eoinas import checkpoint, command, devices, files, formats, schedules, seeds, weights
 from eoinas.errors import InputError
 from eoinas.runlog import RunLog
 
@@ -60,6 +60,24 @@ def test_generators_are_fresh_and_leave_the_global_one_alone() -> None:
     assert torch.equal(first, again)
     assert not torch.equal(first, torch.rand(4, generator=seeds.generator(0, "x", 4)))
     assert torch.equal(torch.get_rng_state(), before)
+
+
+# The device
+
+
+@pytest.fixture
+def as_before():
+    yield
+    torch.set_deterministic_debug_mode("default")
+    torch.backends.cudnn.benchmark = False
+
+
+@pytest.mark.parametrize(("allow_tf32", "deterministic"), [(False, True), (True, False)])
+def test_the_device_calculates_as_asked_for(as_before, allow_tf32: bool, deterministic: bool) -> None:
+    devices.device(devices.DeviceParams(cpu_threads=0, allow_tf32=allow_tf32, deterministic=deterministic))
+    assert torch.backends.cudnn.allow_tf32 is torch.backends.cuda.matmul.allow_tf32 is allow_tf32
+    assert torch.get_deterministic_debug_mode() == (2 if deterministic else 0)
+    assert torch.backends.cudnn.benchmark is not deterministic
 
 
 # The command line
@@ -131,7 +149,7 @@ def test_out_of_memory_says_what_to_lower() -> None:
     found = script("memory", "0")
     assert found.returncode == 1
     assert found.stderr.startswith("error: out of memory")
-    assert "lower batch_size" in found.stderr
+    assert "raise accumulate, where there is one, or lower batch_size" in found.stderr
     assert found.stderr.count("\n") == 1
 
 

@@ -15,6 +15,7 @@ from eoinas.train import candidates, search, search_cifar
 
 PARAMS = yaml.safe_load((Path(__file__).parent.parent / "params.yaml").read_text())
 METHOD, PAPER = PARAMS["method"], PARAMS["paper"]
+PAPER |= {name: {**PAPER["device"], **PAPER[name]} for name in ("search", "retrain", "imagenet", "seg_search", "seg_train")}
 SPACE = registry.space("darts", PARAMS["operations"])
 ZERO = SPACE.zero
 SPLIT = image_data.SplitParams(halves="balanced", seed=0)
@@ -287,7 +288,7 @@ def test_mixture_trains_every_live_operation() -> None:
     torch.manual_seed(0)
     task, architecture = task_and_architecture(forward="mixture")
     path = architecture.path(*architecture.draw(torch.zeros(SPACE.shape), 5.0), torch.device("cpu"), gradient=False)
-    assert [len(edge) for edge in path[0]] == [7] * 14  # all but zero
+    assert [len(edge) for edge in path[0].operations] == [7] * 14  # all but zero
     search.weight_step(task, torch.optim.SGD(task.network.parameters(), 0.1), path, 1, 0, 5.0)
     assert all(p.grad is not None for p in task.network.parameters())
 

@@ -14,6 +14,7 @@ from eoinas.metrics.complexity import parameters
 from eoinas.metrics.structure import stages_of
 from eoinas.models.aspp import ASPP
 from eoinas.models.ops import OPERATIONS
+from eoinas.models.path import Route
 from eoinas.models.seg_cells import plan
 from eoinas.models.seg_supernet import SupernetSegmentation
 from eoinas.models.segmentation import PooledClassifier, SegmentationNetwork, SegNetworkParams
@@ -191,7 +192,7 @@ def test_supernet_runs_every_operation_and_statistics_are_of_the_batch() -> None
     network = supernet("cpu", 2, "NRNRN")
     assert not [name for name, _ in network.named_buffers()]
     for operation, name in enumerate(SPACE.operations):
-        path = [[[(operation, None)] if name != "none" else [] for _ in SPACE.edges] for _ in SPACE.cells]
+        path = [Route([[operation] if name != "none" else [] for _ in SPACE.edges]) for _ in SPACE.cells]
         logits = network(torch.randn(2, 3, 64, 49), path)
         assert logits.shape == (2, 19, 64, 49)
         assert logits.isfinite().all()

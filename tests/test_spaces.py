@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from eoinas import genotype, params, settings, weights
 from eoinas.errors import InputError
 from eoinas.models import ops
+from eoinas.models import path as paths
 from eoinas.models.cifar import NetworkCIFAR
-from eoinas.models.path import Path as Route
 from eoinas.nas import derive
 from eoinas.spaces import registry
 from eoinas.spaces.space import Space
@@ -75,7 +75,7 @@ def test_without_zero_every_operation_of_an_edge_runs() -> None:
     space = registry.space("darts", PLAIN)
     found = search.Architecture(space, small.settings(operations=list(PLAIN), forward="mixture"), 0)
     path = found.path(*found.draw(torch.zeros(space.shape), 5.0), torch.device("cpu"), gradient=False)
-    assert [[len(edge) for edge in cell] for cell in path] == [[7] * 14] * 2
+    assert [[len(edge) for edge in cell.operations] for cell in path] == [[7] * 14] * 2
 
 
 @pytest.fixture
@@ -133,18 +133,19 @@ class ToyNet(nn.Module):
         super().__init__()
         self.space = space
         self.stem, self.classifier = nn.Conv2d(3, C, 3, padding=1), nn.Linear(C, classes)
+        self.channels = C
         self.edges = nn.ModuleList(
             nn.ModuleList(ops.build(name, C, 1, False, pool_bn, False) for name in space.operations) for _ in space.edges
         )
 
-    def forward(self, images: Tensor, path: Route) -> Tensor:
-        states = [self.stem(images)]
+    def forward(self, images: Tensor, path: paths.Path) -> Tensor:
+        states, chosen = [self.stem(images)], path[0].scaled(self.channels)
         for node in (1, 2):
             terms = [
-                self.edges[edge][operation](states[i]) * (1 if weight is None else weight)
+                ops.run(self.edges[edge][operation], states[i], scale)
                 for edge, (i, j) in enumerate(EDGES)
                 if j == node
-                for operation, weight in path[0][edge]
+                for operation, scale in chosen[edge]
             ]
             states.append(sum(terms))
         return self.classifier(states[2].mean((2, 3)))
@@ -162,8 +163,8 @@ class Toy(Space):
     def random(self, generator: torch.Generator) -> Chain:
         return tuple(self.operations[o] for o in torch.randint(len(self.operations), (3,), generator=generator).tolist())
 
-    def path(self, cell: Chain) -> Route:
-        return [[[(self.operations.index(name), None)] for name in cell]]
+    def path(self, cell: Chain) -> paths.Path:
+        return [paths.Route([[self.operations.index(name)] for name in cell])]
 
     def plain(self, cell: Chain) -> dict:
         return {"edges": list(cell)}

@@ -217,7 +217,7 @@ def test_running_again_gives_the_same_bytes(finished, project, monkeypatch) -> N
     for name in ("data/prepared", "results/demo/entries"):
         shutil.copytree(finished / name, project / name)
     change(retrain_runs=["0", "1"])
-    monkeypatch.setattr(devices, "device", lambda _threads: torch.device("cpu"))
+    monkeypatch.setattr(devices, "device", lambda _how: torch.device("cpu"))
     run("random_cells", "demo", "cifar10")
     run("retrain", "demo", "cifar10-ours", "1")  # a stage of its own gives what it gives as one of several
     for name, again in (("derive/random/1", "derive/random/1"), ("retrain/cifar10-ours/0-1/1", "retrain/cifar10-ours/1/1")):
@@ -232,7 +232,7 @@ def test_entries_do_not_share_their_draws(finished, project, monkeypatch) -> Non
         shutil.copytree(finished / name, project / name)
     change(entries={**ENTRIES, "cifar10-again": ENTRIES["cifar10-ours"]})
     shutil.copy("results/demo/entries/cifar10-ours.json", "results/demo/entries/cifar10-again.json")
-    monkeypatch.setattr(devices, "device", lambda _threads: torch.device("cpu"))
+    monkeypatch.setattr(devices, "device", lambda _how: torch.device("cpu"))
     run("retrain", "demo", "cifar10-again", "0-1")
     one, two = (folder / "retrain/{}/0-1/0/history.csv" for folder in (finished / "results/demo", Path("results/demo")))
     first = Path(str(one).format("cifar10-ours")).read_text().splitlines()[1].split(",")
@@ -244,7 +244,7 @@ def test_entries_do_not_share_their_draws(finished, project, monkeypatch) -> Non
 def test_runs_that_a_killed_stage_had_finished_are_not_done_again(finished, project, monkeypatch) -> None:
     for name in ("data/prepared", "results/demo/entries"):
         shutil.copytree(finished / name, project / name)
-    monkeypatch.setattr(devices, "device", lambda _threads: torch.device("cpu"))
+    monkeypatch.setattr(devices, "device", lambda _how: torch.device("cpu"))
     train, started = classify.train, []
 
     def killed_in_the_second(*args):
@@ -280,7 +280,7 @@ def test_all_cells_are_scored_on_the_same_batches(finished, project, monkeypatch
     change(paper__split__seed=5)
     for name in ("data/prepared", "results/demo/search"):
         shutil.copytree(finished / name, project / name)
-    monkeypatch.setattr(devices, "device", lambda _threads: torch.device("cpu"))
+    monkeypatch.setattr(devices, "device", lambda _how: torch.device("cpu"))
     orders = []
     monkeypatch.setattr(search_cifar, "score", lambda *arguments: orders.append(arguments[-1]) or 0.5)
     run("derive", "demo", "cifar10", "eoinas")
@@ -291,7 +291,7 @@ def test_derive_by_a_short_training(finished, project, monkeypatch) -> None:
     change(demo__derive__by="retrain")
     for name in ("data/prepared", "results/demo/search"):
         shutil.copytree(finished / name, project / name)
-    monkeypatch.setattr(devices, "device", lambda _threads: torch.device("cpu"))
+    monkeypatch.setattr(devices, "device", lambda _how: torch.device("cpu"))
     run("derive", "demo", "cifar10", "eoinas")
     found = project / "results/demo/derive/eoinas/1"
     assert read(found / "score.json")["by"] == "retrain"
@@ -427,7 +427,7 @@ def test_images_too_small_for_the_auxiliary_head_are_refused(finished, project, 
 
 
 def test_a_last_batch_of_one_image_can_be_trained_on(finished, project, monkeypatch) -> None:
-    monkeypatch.setattr(devices, "device", lambda _threads: torch.device("cpu"))
+    monkeypatch.setattr(devices, "device", lambda _how: torch.device("cpu"))
     change(demo__retrain__epoch_images=9)  # a batch of 8 and one of 1
     for name in ("data/prepared", "results/demo/entries"):
         shutil.copytree(finished / name, project / name)

@@ -36,8 +36,8 @@ class Stub(nn.Module):
     def forward(self, _inputs: Tensor, path: Path) -> Tensor:
         total = 0 * self.nothing
         for (cell, edge), planted in PLANTED.items():
-            for operation, weight in path[cell][edge]:
-                total = total + (1.0 if operation == planted else -0.2) * (1 if weight is None else weight)
+            for operation, scale in path[cell].scaled(1)[edge]:
+                total = total + (1.0 if operation == planted else -0.2) * (1 if scale is None else scale.vector)
         return total
 
 

@@ -4,6 +4,7 @@ Shapes: B images of a batch, N of the data set, H = W pixels a side. Every rando
 the caller seeds, so that the same seed gives the same batches on every device.
 """
 
+import functools
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
@@ -50,8 +51,14 @@ def draw(count: int, image_size: int, padding: int, generator: torch.Generator) 
 
 def normalise(images: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
     """uint8 [B, 3, H, W] to float32: (pixel / 255 - mean) / std by channel, mean and std in units of [0, 1]."""
-    shift, scale = (torch.tensor(values, device=images.device).view(1, -1, 1, 1) for values in (mean, std))
+    shift, scale = (_channels(tuple(values), images.device) for values in (mean, std))
     return images.float().div_(255).sub_(shift).div_(scale)
+
+
+@functools.cache
+def _channels(values: tuple[float, ...], device: torch.device) -> Tensor:
+    """A value for each channel, [1, C, 1, 1], copied to the device once and not for every batch, for the host would wait."""
+    return torch.tensor(values, device=device).view(1, -1, 1, 1)
 
 
 def augment(images: Tensor, draws: Draws, padding: int, cutout: int, mean: Sequence[float], std: Sequence[float]) -> Tensor:

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import torch
 
+from eoinas.models.path import Route
 from eoinas.models.seg_supernet import SupernetSegmentation
 
 
@@ -30,8 +31,8 @@ def stages_of(network: SupernetSegmentation, size: int) -> list[Stage]:
     shapes: list[torch.Size] = []
     hooks = [module.register_forward_hook(lambda _module, _inputs, out: shapes.append(out.shape)) for _, module in named]
     cells, edges, _ = network.space.shape
-    skip = (network.space.operations.index("skip_connect"), None)
-    skips = [[[skip]] * edges] * cells  # which operation runs makes no difference to the shapes
+    skip = network.space.operations.index("skip_connect")
+    skips = [Route([[skip]] * edges)] * cells  # which operation runs makes no difference to the shapes
     try:
         with torch.no_grad():
             network(torch.zeros(2, 3, size, size, device=next(network.parameters()).device), skips)

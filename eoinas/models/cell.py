@@ -34,7 +34,7 @@ class Cell(nn.Module):
             ops.build(name, C, 2 if reduction and source < INPUTS else 1, affine=True, pool_bn=False) for name, source in edges
         )
 
-    def forward(self, s0: torch.Tensor, s1: torch.Tensor, keep: torch.Tensor | None = None) -> torch.Tensor:
+    def forward(self, s0: torch.Tensor | ops.Node, s1: torch.Tensor | ops.Node, keep: torch.Tensor | None = None) -> torch.Tensor:
         """Run the cell.
 
         Args:
@@ -46,14 +46,14 @@ class Cell(nn.Module):
         Returns:
             [B, out_channels, H, W].
         """
-        states = [self.preprocess0(s0), self.preprocess1(s1)]  # 2 x [B, C, ...]
+        nodes = [ops.Node(ops.run(self.preprocess0, s0)), ops.Node(ops.run(self.preprocess1, s1))]  # 2 x [B, C, ...]
         for first in range(0, len(self.ops), 2):
-            states.append(self._edge(first, states, keep) + self._edge(first + 1, states, keep))  # [B, C, H, W]
-        return ops.concatenate([states[node] for node in self.concat], self.training)
+            nodes.append(ops.Node(self._edge(first, nodes, keep) + self._edge(first + 1, nodes, keep)))  # [B, C, H, W]
+        return ops.concatenate([nodes[node].value for node in self.concat], self.training)
 
-    def _edge(self, edge: int, states: list[torch.Tensor], keep: torch.Tensor | None) -> torch.Tensor:
+    def _edge(self, edge: int, nodes: list[ops.Node], keep: torch.Tensor | None) -> torch.Tensor:
         operation = self.ops[edge]
-        out = operation(states[self.sources[edge]])
+        out = ops.run(operation, nodes[self.sources[edge]])
         if keep is None or isinstance(operation, ops.Identity):
             return out
         return out * keep[edge].to(out.dtype)[:, None, None, None]

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from eoinas.genotype import Genotype
+from eoinas.models import ops
 from eoinas.models.auxiliary import AuxiliaryHead
 from eoinas.models.cell import Cell
 
@@ -77,9 +78,9 @@ class Classifier(nn.Module):
             [B, K] and [B, K]; the second is None in evaluation and without an auxiliary head.
         """
         auxiliary = None
-        s0, s1 = self.stem(x)
+        s0, s1 = ops.nodes(*self.stem(x))
         for index, cell in enumerate(self.cells):
-            s0, s1 = s1, cell(s0, s1, None if keep is None else keep[index])
+            s0, s1 = s1, ops.Node(cell(s0, s1, None if keep is None else keep[index]))
             if index == self.auxiliary_after and self.training and self.auxiliary is not None:
-                auxiliary = self.auxiliary(s1)
-        return self.classifier(s1.mean((2, 3))), auxiliary  # mean: [B, C_prev, H, W] to [B, C_prev]
+                auxiliary = self.auxiliary(s1.value)
+        return self.classifier(s1.value.mean((2, 3))), auxiliary  # mean: [B, C_prev, H, W] to [B, C_prev]

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from eoinas.models import ops
 from eoinas.models.aspp import ASPP
 from eoinas.models.path import Path
 from eoinas.models.seg_cells import plan
@@ -42,8 +43,8 @@ class SupernetSegmentation(Supernet):
 
     def forward(self, images: Tensor, path: Path) -> Tensor:
         """[B, 3, H, W] to logits [B, K, H, W]."""
-        s0, s1 = self.stem(images)
+        s0, s1 = ops.nodes(*self.stem(images))
         for cell in self.cells:
-            s0, s1 = s1, cell(s0, s1, path)
-        logits = self.classifier(self.aspp(s1))  # [B, K, H / 16, W / 16]
+            s0, s1 = s1, ops.Node(cell(s0, s1, path))
+        logits = self.classifier(self.aspp(s1.value))  # [B, K, H / 16, W / 16]
         return F.interpolate(logits, images.shape[2:], mode="bilinear", align_corners=True)

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from eoinas import params
 from eoinas.genotype import Genotype
+from eoinas.models import ops
 from eoinas.models.aspp import ASPP
 from eoinas.models.cell import Cell
 from eoinas.models.seg_cells import Cells, plan
@@ -70,12 +71,12 @@ class Backbone(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """[B, 3, H, W] to [B, low_channels, H / 4, W / 4] and [B, out_channels, H / 16, W / 16]."""
-        s0, s1 = self.stem(x)
+        s0, s1 = ops.nodes(*self.stem(x))
         for index, cell in enumerate(self.cells):
-            s0, s1 = s1, cell(s0, s1)
+            s0, s1 = s1, ops.Node(cell(s0, s1))
             if index == self.low_after:
-                low = s1
-        return low, s1
+                low = s1.value
+        return low, s1.value
 
 
 class Decoder(nn.Module):

@@ -22,7 +22,7 @@ class SearchCell(nn.Module):
     def __init__(self, space: Space, C_prev_prev: int, C_prev: int, C: int, reduction: bool, reduction_prev: bool, pool_bn: bool):
         super().__init__()
         self._space, self._nodes = space, sorted({j for _, j in space.edges})
-        self.out_channels = C * len(self._nodes)
+        self.channels, self.out_channels = C, C * len(self._nodes)
         settings = {"affine": False, "track_running_stats": False}
         self.reduction = reduction
         self.skip_dropout = 0.0  # choice D19
@@ -38,30 +38,44 @@ class SearchCell(nn.Module):
             for i, _ in space.edges
         )
 
-    def forward(self, s0: Tensor, s1: Tensor, path: Path) -> Tensor:
+    def forward(self, s0: Tensor | ops.Node, s1: Tensor | ops.Node, path: Path) -> Tensor:
         """[B, C_prev_prev, H', W'], [B, C_prev, H, W] -> [B, 4C, H, W], half as high and wide in a reduction cell."""
-        states = [self.preprocess0(s0), self.preprocess1(s1)]  # [B, C, H, W] each
-        chosen = path[int(self.reduction)]
-        for node in self._nodes:
-            terms = [
-                self._run(edge, operation, states[i], weight)
-                for edge, (i, j) in enumerate(self._space.edges)
-                if j == node
-                for operation, weight in chosen[edge]
-            ]
-            states.append(sum(terms[1:], terms[0]) if terms else self._nothing(states))  # Eq. (3)
-        return ops.concatenate(states[INPUTS:], self.training)  # [B, 4C, H, W]
+        values = {0: ops.run(self.preprocess0, s0), 1: ops.run(self.preprocess1, s1)}  # of the nodes, [B, C, H, W] each
+        chosen = path[int(self.reduction)].scaled(self.channels)
+        for i in (*values, *self._nodes):
+            if i not in values:
+                values[i] = self._nothing(values[0])
+            _add(values, self._terms(i, ops.Node(values[i]), chosen))
+        return ops.concatenate([values[j] for j in self._nodes], self.training)  # [B, 4C, H, W]
 
-    def _run(self, edge: int, operation: int, x: Tensor, weight: Tensor | None) -> Tensor:
-        y = self.edges[edge][operation](x)
+    def _terms(self, source: int, node: ops.Node, chosen: list[list[tuple[int, ops.Scale | None]]]) -> dict[int, Tensor]:
+        """What node i, ``source``, adds to the nodes j that it has an edge to."""
+        terms: dict[int, Tensor] = {}
+        for edge, (i, j) in enumerate(self._space.edges):
+            for operation, scale in chosen[edge] if i == source else ():
+                term = self._run(edge, operation, node, scale)
+                terms[j] = terms[j] + term if j in terms else term
+        return terms
+
+    def _run(self, edge: int, operation: int, node: ops.Node, scale: ops.Scale | None) -> Tensor:
+        y = ops.run(self.edges[edge][operation], node, scale)
         if self._space.operations[operation] == _SKIP and self.skip_dropout:
             y = F.dropout(y, self.skip_dropout, self.training)
-        return y if weight is None else weight * y
+        return y
 
-    def _nothing(self, states: list[Tensor]) -> Tensor:
+    def _nothing(self, x: Tensor) -> Tensor:
         """What a node is on all of whose edges the zero operation was drawn."""
         stride = 2 if self.reduction else 1
-        return torch.zeros_like(states[0][:, :, ::stride, ::stride])
+        return torch.zeros_like(x[:, :, ::stride, ::stride])
+
+
+def _add(values: dict[int, Tensor], terms: dict[int, Tensor]) -> None:
+    """Eq. (3), one source after the other: its terms are added to the values of all nodes in one call."""
+    summed = [j for j in terms if j in values]
+    if summed:
+        sums = torch._foreach_add([values[j] for j in summed], [terms[j] for j in summed])
+        terms = terms | dict(zip(summed, sums, strict=True))
+    values.update(terms)
 
 
 class Supernet(nn.Module):
@@ -91,7 +105,7 @@ class SupernetCIFAR(Supernet):
 
     def forward(self, images: Tensor, path: Path) -> Tensor:
         """[B, 3, H, W] -> logits [B, classes]."""
-        s0 = s1 = self.stem(images)  # [B, 3C, H, W]
+        s0 = s1 = ops.Node(self.stem(images))  # [B, 3C, H, W]
         for cell in self.cells:
-            s0, s1 = s1, cell(s0, s1, path)
-        return self.classifier(s1.mean((2, 3)))  # [B, classes]
+            s0, s1 = s1, ops.Node(cell(s0, s1, path))
+        return self.classifier(s1.value.mean((2, 3)))  # [B, classes]

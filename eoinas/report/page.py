@@ -122,6 +122,19 @@ def _counts(scale: str, plan: plans.Plan, runs: dict[tuple[str, str], load.Runs]
         f"{lengths} epochs.",
         _over_searches(scale, plan),
         *_other_counts(scale, plan),
+        *_arithmetic(plan),
+    ]
+
+
+def _arithmetic(plan: plans.Plan) -> list[str]:
+    """Where the arithmetic was not float32 of the same bytes each time."""
+    return [
+        *([f"TensorFloat-32 was allowed (`allow_tf32`) in: {', '.join(plan.tf32)}."] if plan.tf32 else []),
+        *(
+            [f"Another run may differ in its last digits (`deterministic: false`) in: {', '.join(plan.nondeterministic)}."]
+            if plan.nondeterministic
+            else []
+        ),
     ]
 
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from eoinas import genotype
 from eoinas.genotype import CELLS, INPUTS, NODES, Genotype
-from eoinas.models.path import Path
+from eoinas.models.path import Path, Route
 from eoinas.models.supernet import Supernet, SupernetCIFAR
 from eoinas.nas import derive
 from eoinas.spaces.space import NONE, Space
@@ -51,11 +51,11 @@ class Darts(Space):
         """The edges of a derived cell, each with its one operation; the other edges carry nothing."""
         path: Path = []
         for pairs in (cell.normal, cell.reduce):
-            edges: Path = [[[] for _ in self.edges]]
+            route = Route([[] for _ in self.edges])
             for position, (operation, source) in enumerate(pairs):
                 edge = self.edges.index((source, INPUTS + position // 2))
-                edges[0][edge].append((self.operations.index(operation), None))
-            path += edges
+                route.operations[edge].append(self.operations.index(operation))
+            path.append(route)
         return path
 
     def plain(self, cell: Genotype) -> dict:

@@ -6,12 +6,12 @@ from typing import Literal
 
 import torch
 
-from eoinas import params
+from eoinas.devices import DeviceParams
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
-class ArithmeticParams(params.Section):
+class ArithmeticParams(DeviceParams):
     """What it may be; what each means stands beside it in params.yaml."""
 
     precision: Literal["fp32", "bf16", "fp16"]

@@ -13,7 +13,7 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from eoinas import formats, params, schedules, seeds, weights
+from eoinas import devices, formats, params, schedules, seeds, weights
 from eoinas.checkpoint import check_finite
 from eoinas.data.batches import TrainBatches
 from eoinas.data.images import Images
@@ -105,10 +105,10 @@ def train(
     network = network.to(device)
     last: list[Tensor] = []  # predictions after the last epoch
 
-    def forward(trained: Callable, inputs: Tensor, epoch: int, step: int) -> tuple[Tensor, Tensor | None]:
-        generator, edges = seeds.generator(seed, stream, "drop path", epoch, step), len(network.cells[0].ops)
-        keep = keep_masks(len(network.cells), edges, len(inputs), _drop_path(epoch, settings), generator)
-        return trained(inputs, keep if keep is None else _to_device(keep, device))
+    def forward(trained: Callable, inputs: Tensor, part: fit.Part) -> tuple[Tensor, Tensor | None]:
+        generator, edges = seeds.generator(seed, stream, "drop path", part.epoch, part.step), len(network.cells[0].ops)
+        keep = keep_masks(len(network.cells), edges, part.images, _drop_path(part.epoch, settings), generator)
+        return trained(inputs, keep if keep is None else devices.moved(keep[..., part.rows], device))
 
     def evaluate(epoch: int, poll: Callable[[], None]) -> dict[str, float | int]:
         logits = partial(_logits, network, settings)
@@ -162,11 +162,6 @@ def keep_masks(cells: int, edges: int, batch: int, probability: float, generator
     if not probability:
         return None
     return (torch.rand(cells, edges, batch, generator=generator) >= probability).float() / (1 - probability)
-
-
-def _to_device(values: Tensor, device: torch.device) -> Tensor:
-    """Without the host waiting for what the device does before."""
-    return (values.pin_memory() if device.type == "cuda" else values).to(device, non_blocking=True)
 
 
 def summary(result: Result, images: Images, source: dict) -> dict:

@@ -2,14 +2,19 @@
 
 What differs (network, data, loss, rate, evaluation) comes in as a ``Task``. The steps are the same whatever the number of ranks:
 the loss is the mean over the whole batch, and so are the gradient and, with ``sync_bn``, the normalisation.
+
+With ``accumulate`` a batch goes through the network in parts, and a step follows the sum of their gradients, which is that of the
+mean over the whole batch. Batch normalisation then takes its statistics from a part, and updates the running ones once a part: it
+is another normalisation, that of a smaller batch. Where nothing looks across images, as with group normalisation, the result is
+the same to rounding; hard examples (choice D50) are those of a part too.
 """
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Annotated, Protocol
+from typing import NamedTuple, Protocol
 
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 
 from eoinas import params, ranks
@@ -25,10 +30,10 @@ class FitParams(arithmetic.ArithmeticParams):
     """What every such training needs; what each means stands beside it in params.yaml."""
 
     batch_size: params.Positive
+    accumulate: params.Positive
     momentum: params.Fraction
     weight_decay: params.NonNegative
     grad_clip: params.NonNegative
-    cpu_threads: Annotated[int, Field(ge=0)]
 
 
 class Batches(Protocol):
@@ -51,7 +56,16 @@ class States(Protocol):
     def offer(self, state: Callable[[], dict]) -> None: ...
 
 
-def plain_forward(network: Callable, inputs: Tensor, _epoch: int, _step: int) -> object:
+class Part(NamedTuple):
+    """What goes through the network at once: the ``rows`` of a step's batch of so many ``images``."""
+
+    epoch: int
+    step: int
+    rows: slice
+    images: int
+
+
+def plain_forward(network: Callable, inputs: Tensor, _part: Part) -> object:
     """The network's outputs."""
     return network(inputs)
 
@@ -68,7 +82,7 @@ class Task:
             right. An item is what the mean is taken over: an image, or a pixel that has a label.
         rate: of an epoch (from 1) and an iteration (from 0, of the whole training), the learning rate.
         iterations: steps in all; the last epoch may be cut short.
-        forward: (network, inputs, epoch, step) to the outputs of a training step.
+        forward: (network, inputs, which part of which batch they are) to the outputs of a training step.
         evaluate: called on every rank after each epoch with the epoch and what it is to call now and then, equally often on every
             rank, so that a signal need not wait for its end; what it returns goes to the history. It may leave the network in
             evaluation mode.
@@ -81,7 +95,7 @@ class Task:
     loss: Callable[[object, Tensor], tuple[Tensor, Tensor | int, Tensor | int]]
     rate: Callable[[int, int], float]
     iterations: int
-    forward: Callable[[Callable, Tensor, int, int], object] = plain_forward
+    forward: Callable[[Callable, Tensor, Part], object] = plain_forward
     evaluate: Callable[[int, Callable[[], None]], dict[str, float | int]] | None = None
     sync_bn: bool = True
 
@@ -101,23 +115,34 @@ def fit(task: Task, settings: FitParams, title: str, states: States, group: Grou
     network, steps = task.network, task.batches.steps
     device, memory = next(network.parameters()).device, arithmetic.layout(settings)
     network.to(memory_format=memory)
-    _check_batches(task, title)
+    least = _check_batches(task, settings, title, group)
     trained = _on_all_ranks(task, settings, group, device)
     epochs = -(-task.iterations // steps)
     log = RunLog(title, epochs, steps, shown=group.rank == 0)
     run = _Run(network, settings, log, title, states)
+
+    def losses(inputs: Tensor, targets: Tensor, part: Part) -> tuple[Tensor, Tensor]:
+        """Sum of a part's losses; the same, its items and those that are right, float64 [3]."""
+        with arithmetic.autocast(settings, device):
+            outputs = task.forward(trained, inputs[part.rows].contiguous(memory_format=memory), part)
+            total, items, right = task.loss(outputs, targets[part.rows])
+        return total, torch.stack([_double(value, device) for value in (total, items, right)])
+
     for epoch in range(run.epoch, epochs + 1):
         network.train()
         before = (epoch - 1) * steps
         for step in range(len(run.sums), min(steps, task.iterations - before)):
-            rate = task.rate(epoch, before + step)
             inputs, targets = task.batches.get(epoch, step)
-            with arithmetic.autocast(settings, device):
-                outputs = task.forward(trained, inputs.contiguous(memory_format=memory), epoch, step)
-                total, items, right = task.loss(outputs, targets)
-            sums = group.sum(torch.stack([_double(value, device) for value in (total, items, right)]))
-            # DDP takes the mean of the ranks' gradients; times the world over all items it is the gradient of the mean loss.
-            run.descend(total * (group.world / sums[1].clamp(min=1)).to(total.dtype), rate)
+            parts = _parts(epoch, step, len(inputs), settings.accumulate, least)
+            run.begin(task.rate(epoch, before + step))
+            if len(parts) == 1:
+                total, found = losses(inputs, targets, parts[0])
+                sums = group.sum(found)
+                # DDP takes the mean of the ranks' gradients; times the world over all items it is the gradient of the mean loss.
+                run.backward(total * (group.world / sums[1].clamp(min=1)).to(total.dtype))
+            else:
+                sums = _accumulated(run, (losses(inputs, targets, part) for part in parts), targets.numel())
+            run.descend()
             run.sums.append(sums)
             log.step({"loss": sums[0] / sums[1], "accuracy": sums[2] / sums[1]})
             states.offer(run.state)
@@ -153,11 +178,22 @@ class _Run:
         self.epoch = epoch
         self.sums: list[Tensor] = []  # of each step: sum of the losses, items, right ones, of all ranks, float64 [3]
 
-    def descend(self, loss: Tensor, rate: float) -> None:
-        """One step along the gradient of ``loss``."""
+    def begin(self, rate: float) -> None:
+        """A step begins, without a gradient."""
         self._optimizer.param_groups[0]["lr"] = rate
         self._optimizer.zero_grad()
+
+    def backward(self, loss: Tensor) -> None:
+        """Add the gradient of ``loss``."""
         self._scaler.scale(loss).backward()
+
+    def multiply(self, factor: Tensor) -> None:
+        """Multiply the gradient with a number that lies on the device."""
+        gradients = [parameter.grad for parameter in self._network.parameters() if parameter.grad is not None]
+        torch._foreach_mul_(gradients, factor.to(gradients[0].dtype))
+
+    def descend(self) -> None:
+        """One step along the gradient."""
         if self._clip:
             self._scaler.unscale_(self._optimizer)
             nn.utils.clip_grad_norm_(self._network.parameters(), self._clip)
@@ -194,12 +230,37 @@ def two_images(settings: FitParams) -> None:
         raise ValueError("an auxiliary head needs two images: raise batch_size or epoch_images, or set auxiliary_weight to 0")
 
 
-def _check_batches(task: Task, title: str) -> None:
-    if task.batches.fewest < 2 and probe(task.network, task.side).single_values:
+def _parts(epoch: int, step: int, images: int, accumulate: int, least: int) -> list[Part]:
+    """A batch in ``accumulate`` parts that differ by an image at most, or in fewer, so that each has ``least`` images."""
+    count = max(1, min(accumulate, images // least))
+    bounds = [images * number // count for number in range(count + 1)]
+    return [Part(epoch, step, slice(*pair), images) for pair in itertools.pairwise(bounds)]
+
+
+def _accumulated(run: _Run, losses: Iterable[tuple[Tensor, Tensor]], most: int) -> Tensor:
+    """Take the gradient of the mean loss over all parts, of at ``most`` so many items; returns their sums."""
+    found = []
+    for total, sums in losses:
+        run.backward(total / most)
+        found.append(sums)
+    sums = torch.stack(found).sum(0)
+    run.multiply(most / sums[1].clamp(min=1))
+    return sums
+
+
+def _check_batches(task: Task, settings: FitParams, title: str, group: Group) -> int:
+    """The fewest images that can go through the network at once."""
+    if settings.accumulate > 1 and group.world > 1:
+        raise InputError(f"{title}: accumulate is for one process; use one GPU, or set it to 1 and let the GPUs share the batch")
+    if task.batches.fewest >= 2 and settings.accumulate == 1:
+        return 1
+    single = probe(task.network, task.side).single_values
+    if task.batches.fewest < 2 and single:
         raise InputError(
             f"{title}: a batch of one image, or one on a process, cannot be normalised where a layer has one value of it; raise "
             "batch_size (or epoch_images) of this stage's block in params.yaml, or take larger images or no auxiliary head"
         )
+    return 2 if single else 1
 
 
 def _on_all_ranks(task: Task, settings: FitParams, group: Group, device: torch.device) -> Callable:

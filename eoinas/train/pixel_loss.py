@@ -44,7 +44,7 @@ def hard_cross_entropy(logits: Tensor, targets: Tensor, threshold: float, min_ke
     counted = truth != IGNORE
     with torch.no_grad():
         ranked = losses.masked_fill(~counted, 0.0).topk(min(min_kept, len(losses))).values
-        limit = torch.cat((ranked, losses.new_tensor([-math.log(threshold)]))).amin()
+        limit = torch.cat((ranked, losses.new_full((1,), -math.log(threshold)))).amin()
         hard = counted & (losses >= limit)
     return (losses * hard).sum(), hard.sum(), _correct(flat, truth.masked_fill(~hard, IGNORE))
 

@@ -21,7 +21,7 @@ def probe(network: nn.Module, side: int) -> Probe:
     Args:
         network: of images [B, 3, side, side] to a tensor, or to a tuple of tensors and None.
     """
-    twin, values = copy.deepcopy(network).to("meta").train(), []
+    twin, values = copy.deepcopy(network).to("meta", torch.float32).train(), []
     for module in twin.modules():
         if isinstance(module, _BatchNorm):
             module.register_forward_pre_hook(lambda _, inputs: values.append(inputs[0].shape[2:].numel()))

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from eoinas import params, schedules, seeds
 from eoinas.checkpoint import Checkpoint, check_finite
+from eoinas.devices import DeviceParams
 from eoinas.models import path as paths
 from eoinas.models.path import Path
 from eoinas.nas import gumbel, importance, markov, pruning, tally
@@ -25,7 +26,7 @@ Indicator = Literal["oii", "beta", "accuracy", "inverse_epochs", "shuffled"]
 COLDEST = 1e-30  # the least temperature with which float32 can divide
 
 
-class SearchParams(params.Section):
+class SearchParams(DeviceParams):
     """Algorithm 1's numbers, with the search space and the variant; what each means stands beside it in params.yaml."""
 
     space: str
@@ -156,9 +157,9 @@ class Architecture:
     def path(self, index: Tensor, h: Tensor, device: torch.device, gradient: bool) -> Path:
         """What the network is to run, with weights that carry alpha's gradient if asked for (choice D1)."""
         if self.settings.forward == "mixture":
-            return paths.mixture((h if gradient else h.detach()).to(device), self.alive, self.space.zero)
-        weight = gumbel.straight_through(h, index).to(device) if gradient else None
-        return paths.sampled(index, weight, self.space.zero)
+            return paths.mixture(h if gradient else h.detach(), self.alive, self.space.zero, device)
+        weight = gumbel.straight_through(h, index) if gradient else None
+        return paths.sampled(index, weight, self.space.zero, device)
 
     def measure(self, steps_per_epoch: int) -> dict[str, Tensor]:
         """Algorithm 1 line 6: beta, A, E, C, S and I of the live operations, each [cells, E, O] float64; the dead have NaN."""

@@ -28,7 +28,6 @@ class SearchCifarParams(search.SearchParams):
     padding: Annotated[int, Field(ge=0)]
     cutout: Annotated[int, Field(ge=0, le=32)]
     channels_last: bool
-    cpu_threads: Annotated[int, Field(ge=0)]
 
 
 class SearchStage(params.Section):

@@ -30,7 +30,6 @@ class SegSearchParams(search.SearchParams):
     halves_seed: Annotated[int, Field(ge=0)]
     seed: Annotated[int, Field(ge=0)]
     channels_last: bool
-    cpu_threads: Annotated[int, Field(ge=0)]
 
 
 def build(settings: SegSearchParams) -> SupernetSegmentation:
