@@ -155,7 +155,10 @@ class Resolver(NamedTuple):
         known = {field.alias or name for name, field in section.model_fields.items()}
         layers = self.layers(block)
         own = len(dict.fromkeys((BASE, self.scale)))
-        inherited = [Layer(where, {k: v for k, v in values.items() if k in known}) for where, values in layers[:-own]]
+        inherited = [
+            Layer(where, {k: v for k, v in values.items() if k in known} if isinstance(values, dict) else values)
+            for where, values in layers[:-own]
+        ]
         return params.build(section, [*inherited, *layers[-own:], *more], f"{self.scale}.{block}")
 
     def search(self, section: type[params.T], block: str, variant: str) -> params.T:
@@ -207,8 +210,9 @@ def resolve(values: Mapping[str, Any], scale: str) -> dict[str, Section]:
     for name in scales(values):
         for block in values[name]:
             _one_of(f"{name}: the block", block, BLOCKS)
-        for stage in ("search", *(key for key, value in checked.machine.get(name, {}).items() if isinstance(value, dict))):
-            params.machine(name, stage, values)  # that it is well-formed; no file depends on it
+        params.machine(name, "search", values)  # that it is well-formed; no file depends on it
+        for stage in (key for key, value in (checked.machine.get(name) or {}).items() if isinstance(value, dict)):
+            params.machine(name, stage, values)
     resolver = Resolver(values, scale, checked)
     found = dict(part for make in (_data, _searches, _trainings, _transfer, _segmentation) for part in make(resolver))
     return {**found, "report": _plan(resolver)}

@@ -483,6 +483,6 @@ def test_a_cell_goes_to_its_path_and_back() -> None:
             importances[kind, edge] = 0.5
     assert SPACE.derive(importances, alive) == cell
     assert isinstance(cell, Genotype)
-    chosen = [[edge for edge, run in enumerate(edges) if run] for edges in SPACE.path(cell)]
+    chosen = [[edge for edge, run in enumerate(route.operations) if run] for route in SPACE.path(cell)]
     best = [derive.best_operations(*part, ZERO) for part in zip(importances, alive, strict=True)]
     assert chosen == [derive.best_edges(part, EDGES, 2) for part in best]

@@ -16,6 +16,7 @@ from eoinas.data import cityscapes, cityscapes_check
 from eoinas.data.cityscapes_labels import CLASSES, COLOURS, TO_LABEL
 from eoinas.errors import InputError
 from eoinas.metrics import structure
+from eoinas.models.path import Route
 from eoinas.report import fig_1_4, fig_11, labels, load, load_transfer, rank_correlation, reference, table_5
 from eoinas.report.scale import announce
 from eoinas.report.table_2 import table_2
@@ -108,7 +109,7 @@ def test_rows_are_read_off_a_network_of_any_search_space():
             self.aspp = torch.nn.Identity()
 
         def forward(self, x, path):
-            assert path == [[[(1, None)]] * 3] * 2
+            assert path == [Route([[1]] * 3)] * 2
             for layer in (*self.stem.convs, *self.cells, self.aspp):
                 x = layer(x)
 

@@ -1,14 +1,13 @@
 """How a scale is announced, so that nothing measured below paper scale can pass for a number of the paper."""
 
-_BELOW_PAPER = {
-    "demo": "demo scale: stand-in images, not a paper result",
-    "study": "study scale: reduced budget, not a paper result",
-}
+_STAND_INS = "demo"
 
 
 def announce(scale: str) -> str:
     """The words that every title of a table, figure or page carries."""
-    return _BELOW_PAPER.get(scale, f"{scale} scale")
+    if is_paper(scale):
+        return "paper scale"
+    return f"{scale} scale: {'stand-in images' if scale == _STAND_INS else 'reduced budget'}, not a paper result"
 
 
 def is_paper(scale: str) -> bool:
