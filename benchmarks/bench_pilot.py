@@ -1,9 +1,10 @@
 """Short searches on NAS-Bench-201 with other numbers than params.yaml's, to find a budget that can tell something.
 
-Usage: python -m benchmarks.bench_pilot RAW SEEDS VARIANTS [KEY=VALUE ...], with seeds such as 100-103, which the study does not use,
-variants such as baseline,sss, and keys of ``study.bench_search``. RAW holds cifar-10-batches-py. A line of JSON a search is added to
-.scratch/pilot.jsonl: the cell that was found, and Kendall's tau, the mean over the edges, of beta, A, 1 / E, S and I of the last step
-of the chain before the first prune, or the last, with the mean accuracy of all cells that have an operation. A process is one core.
+Usage: python -m benchmarks.bench_pilot RAW SEEDS VARIANTS [KEY=VALUE ...], with seeds such as 100-103, which the study does not
+use, variants such as baseline,sss, and keys of ``study.bench_search``. RAW holds cifar-10-batches-py. A line of JSON a search is
+added to .scratch/pilot.jsonl: the cell that was found, and Kendall's tau, the mean over the edges, of beta, A, 1 / E, S and I of
+the last step of the chain before the first prune, or the last, with the mean accuracy of all cells that have an operation. A process
+is one core.
 """
 
 import json
@@ -43,7 +44,7 @@ def taus(trace: dict[str, np.ndarray], truth: np.ndarray) -> dict[str, float]:
     step = int(np.flatnonzero(trace["epoch"] <= first)[-1])
     values = {name: trace[name][step, 0] for name in ("beta", "A", "S", "I")} | {"1/E": 1 / trace["E"][step, 0]}
     return {
-        name: round(float(np.mean([kendalltau(*pair).statistic for pair in zip(value, truth)])), 3)
+        name: round(float(np.mean([kendalltau(*pair).statistic for pair in zip(value, truth, strict=True)])), 3)
         for name, value in values.items()
     }
 

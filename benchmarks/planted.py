@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
 from benchmarks import timing
-from eoinas import files, formats, params, schedules
+from eoinas import files, formats, params
 from eoinas import seeds as generators
 from eoinas import settings as resolver
 from eoinas.nas import gumbel, tally

@@ -32,7 +32,7 @@ from eoinas.train.classify import RetrainParams, RetrainSeedsStage, RetrainStage
 from eoinas.train.imagenet import ImagenetParams, PretrainStage, RecipeParams
 from eoinas.train.masked import MaskedParams, MaskedStage
 from eoinas.train.search import SearchParams
-from eoinas.train.search_cifar import BenchSearchParams, BenchStage, SearchCifarParams, SearchStage
+from eoinas.train.search_cifar import BenchSearchParams, BenchStage, Idle, SearchCifarParams, SearchStage
 from eoinas.train.search_seg import SegSearchParams
 from eoinas.train.segment import SegTrainParams, SegTrainStage
 from eoinas.train.standalone import StandaloneParams
@@ -325,7 +325,9 @@ def _bench(r: Resolver) -> Files:
             yield f"bench/{variant}/{item}", _bench_stage(r, variant, chosen, split)
     _one_of("bench.masked", whole.masked, whole.variants)
     if not seeds[whole.masked]:
-        raise InputError(f"{params.FILE}: bench.masked: '{whole.masked}' has no seeds at scale {r.scale}; set repeats.bench there")
+        raise InputError(
+            f"{params.FILE}: bench.masked: '{whole.masked}' has no seeds at scale {r.scale}; set repeats.bench there"
+        )
     if r.bench(whole.masked).slimming:
         raise InputError(f"{params.FILE}: bench.masked: '{whole.masked}' prunes; masking needs supernets with all operations")
     masked = r.section(MaskedParams, "bench_masked")
@@ -333,10 +335,9 @@ def _bench(r: Resolver) -> Files:
     yield "bench_report", _bench_plan(r, {name: found for name, found in seeds.items() if found})
 
 
-def _bench_stage(r: Resolver, variant: str, seeds: list[int], split: SplitParams) -> BenchStage:
-    """Without seeds there is nothing to say, and a change of the method makes nothing stale."""
+def _bench_stage(r: Resolver, variant: str, seeds: list[int], split: SplitParams) -> BenchStage | Idle:
     if not seeds:
-        return BenchStage(seeds=[], split=None, search=None)
+        return Idle(seeds=[])
     search = r.bench(variant)
     registry.space(search.space, search.operations)
     return BenchStage(seeds=seeds, split=split, search=search)
@@ -353,7 +354,7 @@ def _bench_plan(r: Resolver, seeds: dict[str, list[tuple[str, int]]]) -> bench.P
         table=whole.table,
         sha256=whole.sha256,
         masked=whole.masked,
-        operations={name: {"label": shown.label, "colour": shown.colour} for name, shown in whole.operations.items()},
+        operations={name: bench.Operation(label=shown.label, colour=shown.colour) for name, shown in whole.operations.items()},
         variants=variants,
     )
 

@@ -1,4 +1,4 @@
-"""Algorithm 1 on NAS-Bench-201 with one variant, seed after seed. Usage: python -m stages.bench_search SCALE DATA VARIANT SEEDS"""
+"""Algorithm 1 on NAS-Bench-201 with one variant. Usage: python -m stages.bench_search SCALE DATA VARIANT SEEDS"""
 
 from functools import partial
 from pathlib import Path

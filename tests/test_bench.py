@@ -15,7 +15,7 @@ import torch
 import yaml
 from scipy.stats import kendalltau
 
-from eoinas import bench, params, schedules, settings
+from eoinas import bench, schedules, settings
 from eoinas.code import ROOT
 from eoinas.data import imageset
 from eoinas.data import nasbench201 as accuracies
@@ -37,6 +37,10 @@ BEST = "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|skip_connect~0|nor_con
 
 def cell(text: str) -> tuple[str, ...]:
     return nasbench201.read(text, OPERATIONS, "here")
+
+
+def lines_of(path: Path) -> list[str]:
+    return lzma.decompress(path.read_bytes()).decode().split("\n")
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +71,10 @@ def test_a_derived_network_has_the_parameters_that_the_benchmark_says(text: str,
 def test_a_path_of_a_supernet_computes_the_cell_by_hand() -> None:
     torch.manual_seed(0)
     net = SPACE.supernet(4, 3, 10, pool_bn=True)
-    images, found = torch.randn(3, 3, 8, 8), cell("|nor_conv_3x3~0|+|skip_connect~0|none~1|+|avg_pool_3x3~0|nor_conv_1x1~1|skip_connect~2|")
+    images, found = (
+        torch.randn(3, 3, 8, 8),
+        cell("|nor_conv_3x3~0|+|skip_connect~0|none~1|+|avg_pool_3x3~0|nor_conv_1x1~1|skip_connect~2|"),
+    )
     skeleton = net.skeleton
     x = skeleton.stem(images)
     for stage, (block,) in enumerate(skeleton.stages):
@@ -92,7 +99,9 @@ def test_cells_are_read_written_and_drawn() -> None:
     assert shares == pytest.approx(0.2, abs=0.03)
 
 
-@pytest.mark.parametrize("value", [None, {"cell": BEST, "more": 1}, {"cell": 3}, {"cell": "__import__('os')"}, {"cell": BEST[:-1]}])
+@pytest.mark.parametrize(
+    "value", [None, {"cell": BEST, "more": 1}, {"cell": 3}, {"cell": "__import__('os')"}, {"cell": BEST[:-1]}]
+)
 def test_what_is_no_cell_is_refused(value: object) -> None:
     with pytest.raises(InputError, match=r"^here: "):
         SPACE.parse(value, "here")
@@ -177,7 +186,7 @@ def test_facts_of_the_benchmark(table: accuracies.Table) -> None:
 
 
 def test_a_row_is_found_by_its_cell(table: accuracies.Table) -> None:
-    lines = lzma.open(ROOT / VALUES["bench"]["table"], "rt").read().split("\n")
+    lines = lines_of(ROOT / VALUES["bench"]["table"])
     for line in lines[1:-1:1777]:
         digits, *values = line.split(",")
         operations = [OPERATIONS[int(digit)] for digit in digits]
@@ -209,7 +218,7 @@ def test_what_random_search_finds_is_exact(table: accuracies.Table) -> None:
 
 
 def packed(folder: Path, edit: object) -> Path:
-    lines = lzma.open(ROOT / VALUES["bench"]["table"], "rt").read().split("\n")
+    lines = lines_of(ROOT / VALUES["bench"]["table"])
     (folder / "table.csv.xz").write_bytes(lzma.compress("\n".join(edit(lines)).encode()))
     return folder / "table.csv.xz"
 
@@ -221,7 +230,10 @@ def packed(folder: Path, edit: object) -> Path:
         (lambda lines: [*lines[:-1], lines[7], ""], "the cell 000011 stands twice"),
         (lambda lines: [*lines[:-1], "999999,1,1,1,1", ""], "the cell '999999' is unknown"),
         (lambda lines: [lines[0], "000000,1,1,1,101", *lines[2:]], "imagenet16_test has a value that is no percentage"),
-        (lambda lines: [lines[0].replace("cifar10_valid", "valid"), *lines[1:]], "no CSV packed by xz with the columns operations,"),
+        (
+            lambda lines: [lines[0].replace("cifar10_valid", "valid"), *lines[1:]],
+            "no CSV packed by xz with the columns operations,",
+        ),
     ],
 )
 def test_a_damaged_table_is_refused_in_one_line(edit: object, message: str, tmp_path: Path) -> None:
@@ -252,7 +264,9 @@ def test_tau_is_scipys(table: accuracies.Table) -> None:
 
 def test_regret_is_what_the_first_costs() -> None:
     truth = np.array([3.0, 1.0, 2.0])
-    assert strength.regret(np.array([[1.0, 0.0, 0.0], [0.0, 5.0, 1.0], [np.nan, 0.0, 1.0], [np.nan, 1.0, 0.0]]), truth).tolist() == [0, 2, 0, 1]
+    assert strength.regret(
+        np.array([[1.0, 0.0, 0.0], [0.0, 5.0, 1.0], [np.nan, 0.0, 1.0], [np.nan, 1.0, 0.0]]), truth
+    ).tolist() == [0, 2, 0, 1]
 
 
 def test_an_interval_covers_the_mean_of_the_searches() -> None:
@@ -327,7 +341,7 @@ def resolved(**changes: object) -> dict:
 def test_a_variant_without_seeds_says_nothing() -> None:
     found = resolved()
     empty = found["bench/gdas/0-15"]
-    assert (empty.seeds, empty.search) == ([], None)
+    assert empty.dumped() == {"seeds": []}
     assert found["bench/sss/0-15"].seeds == [0, 1]
     assert list(found["bench_report"].variants) == ["baseline", "sss", "eoinas"]
     again = resolved(bench__method__lambda=0.9)
@@ -344,7 +358,10 @@ def test_a_variant_without_seeds_says_nothing() -> None:
         ({"demo__repeats__bench": {"baseline": 17}}, "bench_seeds: no item has number 16, and repeats.bench.baseline is 17"),
         ({"bench__masked": "sss"}, "bench.masked: 'sss' prunes; masking needs supernets with all operations"),
         ({"bench__masked": "gdas"}, "bench.masked: 'gdas' has no seeds at scale demo"),
-        ({"bench__variants": {"baseline": {"slimming": False, "indicator": "beta"}}}, "bench.variants.baseline.label: must be the name"),
+        (
+            {"bench__variants": {"baseline": {"slimming": False, "indicator": "beta"}}},
+            "bench.variants.baseline.label: must be the name",
+        ),
         ({"bench__sha256": "abc"}, "bench.sha256: "),
         ({"demo__bench_search__prune_every": 3}, "demo.bench_search: 3 prunes in 12 epochs, but 5 operations need 4"),
     ],
@@ -407,7 +424,7 @@ def test_a_variant_that_does_not_run_leaves_an_empty_folder(run: Path) -> None:
 
 
 def test_every_final_cell_is_that_of_its_trace_and_has_the_accuracy_of_its_line(run: Path, table: accuracies.Table) -> None:
-    lines = dict(line.split(",", 1) for line in lzma.open(run / "data/nasbench201.csv.xz", "rt").read().split("\n")[1:-1])
+    lines = dict(line.split(",", 1) for line in lines_of(run / "data/nasbench201.csv.xz")[1:-1])
     final = [row for row in rows(run / "results/demo/bench_truth/cells.csv") if row["epoch"] == str(bench.FINAL)]
     assert len(final) == 5 + 4 + 4 + 5
     for row in final:
@@ -421,7 +438,9 @@ def test_every_final_cell_is_that_of_its_trace_and_has_the_accuracy_of_its_line(
 
 def test_tau_again_in_ten_lines(run: Path, table: accuracies.Table) -> None:
     """Of one search, every quantity, by another way."""
-    found = [row for row in rows(run / "results/demo/bench_truth/strengths.csv") if (row["variant"], row["seed"]) == ("baseline", "3")]
+    found = [
+        row for row in rows(run / "results/demo/bench_truth/strengths.csv") if (row["variant"], row["seed"]) == ("baseline", "3")
+    ]
     trace = np.load(run / "results/demo/bench/baseline/0-15/3/trace.npz")
     step = list(trace["epoch"]).index(5)
     indicator = trace["S"] + 0.5 * trace["beta"]
@@ -430,7 +449,9 @@ def test_tau_again_in_ten_lines(run: Path, table: accuracies.Table) -> None:
         for edge in range(6):
             truth = [np.mean([table.columns["cifar10_test"][table.digits[:, edge] == o]]) for o in range(5)]
             expected = kendalltau(values[step, 0, edge], truth).statistic
-            (row,) = [r for r in found if (r["quantity"], r["truth"], r["epoch"], r["edge"]) == (quantity, "mean", "5", str(edge))]
+            (row,) = [
+                r for r in found if (r["quantity"], r["truth"], r["epoch"], r["edge"]) == (quantity, "mean", "5", str(edge))
+            ]
             assert float(row["tau"]) == pytest.approx(np.nan_to_num(expected), abs=1e-4)
 
 

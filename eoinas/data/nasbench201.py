@@ -1,6 +1,7 @@
 """The accuracies of all cells of NAS-Bench-201 (Dong and Yang, ICLR 2020), and what follows from them.
 
-A cell is a row; its number reads its operations as digits of base 5, edges in the benchmark's order, operations in ``OPERATIONS``'s.
+A cell is a row; its number reads its operations as digits of base 5, edges in the benchmark's order, operations in that of
+``OPERATIONS``.
 Shapes: N cells (15,625), E edges (6), O operations (5). Accuracies are in percent, after 200 epochs, the mean over the
 benchmark's own trainings of a cell.
 """
@@ -8,7 +9,7 @@ benchmark's own trainings of a cell.
 import hashlib
 import io
 import lzma
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -68,7 +69,7 @@ class Table:
         ]
         return np.array(found)
 
-    def _with(self, summary: object, column: str) -> np.ndarray:
+    def _with(self, summary: Callable[[np.ndarray], float], column: str) -> np.ndarray:
         values = self.columns[column]
         return np.array([[summary(values[self.digits[:, edge] == o]) for o in range(len(OPERATIONS))] for edge in range(EDGES)])
 
@@ -76,8 +77,8 @@ class Table:
         """The distribution of what random search finds: the test accuracy of the best of ``draws`` cells by ``VALID``.
 
         Returns:
-            Probabilities [N], exact, that a cell is the one found; cells are drawn with replacement. Of equals in ``VALID`` the one
-            with the lower number is found.
+            Probabilities [N], exact, that a cell is the one found; cells are drawn with replacement. Of equals in ``VALID``
+            the one with the lower number is found.
         """
         order = np.lexsort((-np.arange(CELLS), self.columns[VALID]))  # worst first
         below = np.arange(CELLS + 1) / CELLS

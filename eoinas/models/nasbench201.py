@@ -85,6 +85,7 @@ class Skeleton(nn.Module):
         for stage, cells in enumerate(self.stages):
             if stage:
                 x = self.blocks[stage - 1](x)
+            assert isinstance(cells, nn.ModuleList)
             for cell in cells:
                 x = run(cell, x)
         return self.classifier(torch.relu(self.norm(x)).mean((2, 3)))

@@ -29,6 +29,6 @@ def straight_through(h: Tensor, index: Tensor) -> Tensor:
 
 
 def of_others(h: Tensor, index: Tensor) -> Tensor:
-    """Zero [...], with the gradient of the sum of h over the operations that were not drawn: what GDAS adds to an edge's output."""
+    """Zero [...], with the gradient of the sum of h over the operations that were not drawn: GDAS adds it to an edge's output."""
     others = h.sum(-1) - h.gather(-1, index.unsqueeze(-1)).squeeze(-1)
     return others - others.detach()

@@ -83,7 +83,11 @@ def _quantities(trace: dict[str, np.ndarray], settings: dict) -> dict[str, np.nd
         states.append(chain.X[0, ..., 0].masked_fill(step.isnan(), torch.nan).numpy())
     return {
         **{name: known[name] for name in ("beta", "A", "S")},
-        **{"inverse_E": np.divide(1, known["E"], out=np.full_like(known["E"], np.nan), where=known["E"] > 0), "I": indicator, "l": np.stack(states)},
+        **{
+            "inverse_E": np.divide(1, known["E"], out=np.full_like(known["E"], np.nan), where=known["E"] > 0),
+            "I": indicator,
+            "l": np.stack(states),
+        },
         **{"S_percent": percent, "I_percent": percent + settings["lambda"] * known["beta"]},
     }
 

@@ -48,4 +48,4 @@ def random_cell(table: nasbench201.Table, draws: int, column: str) -> tuple[floa
     """Mean and standard deviation of the accuracy of the best of ``draws`` random cells by validation accuracy, exact."""
     chances, values = table.best_of(draws), table.columns[column]
     mean = float(chances @ values)
-    return mean, float(np.sqrt(max(0.0, chances @ (values - mean) ** 2)))
+    return mean, float(chances @ (values - mean) ** 2) ** 0.5

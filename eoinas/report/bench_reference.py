@@ -1,4 +1,4 @@
-"""Published results of searches on NAS-Bench-201: searched on CIFAR-10, looked up after 200 epochs, as the benchmark's paper does it.
+"""Published results on NAS-Bench-201: searched on CIFAR-10, looked up after 200 epochs, as the benchmark's paper does it.
 
 Nothing in this file was measured by this project. Numbers are strings, as the source prints them; NONE stands where it has none.
 """

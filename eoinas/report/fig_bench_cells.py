@@ -53,7 +53,8 @@ def fig_bench_cells(scale: str, path: Path | str) -> None:
     axes.xaxis.set_major_formatter("{x:g}")
     axes.grid(axis="y", visible=False)
     figure.suptitle(
-        f"NAS-Bench-201: the cells that searches on CIFAR-10 ended in\n{announce(scale)}; a dot: a search, a bar: their median, left: better",
+        "NAS-Bench-201: the cells that searches on CIFAR-10 ended in\n"
+        f"{announce(scale)}; a dot: a search, a bar: their median, left: better",
         fontsize=12,
     )
     plot.save(figure, path)

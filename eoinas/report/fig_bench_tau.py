@@ -21,7 +21,7 @@ BANDS = ("beta", "I", "I_percent")  # the others have lines alone
 
 
 def fig_bench_tau(scale: str, path: Path | str) -> None:
-    """Draw tau and regret, a column a definition of true strength, on supernets without prunes; numbers to a CSV of the same name.
+    """Draw tau and regret, a column a definition of true strength, on supernets without prunes; numbers to a CSV of that name.
 
     Raises:
         InputError: a result is missing.

@@ -52,8 +52,8 @@ FIGURES = {
     ),
     "fig_bench_cells.png": (
         "NAS-Bench-201: the cells that were found",
-        "of every search on that space the share of its 15,625 cells that are better than the one it ended in; below, where random "
-        "cells lie: thin from 5 to 95 %, thick the middle half.",
+        "of every search on that space the share of its 15,625 cells that are better than the one it ended in; below, where "
+        "random cells lie: thin from 5 to 95 %, thick the middle half.",
     ),
     "fig_bench_curve.png": (
         "NAS-Bench-201: by epoch",
@@ -62,8 +62,8 @@ FIGURES = {
     ),
     "fig_bench_tau.png": (
         "NAS-Bench-201: does the indicator rank operations?",
-        "the paper's Fig. 4 over all edges and searches: above, how well each quantity agrees with the true strength of operations "
-        "(1: the same order, 0: none); below, what the first of its order costs. Three definitions of true strength. The numbers "
+        "the paper's Fig. 4 over all edges and searches: above, how well each quantity agrees with the true strength of "
+        "operations (1: the same order, 0: none); below, what the first of its order costs. Three definitions of true strength. The numbers "
         "are in [fig_bench_tau.csv](fig_bench_tau.csv).",
     ),
 }

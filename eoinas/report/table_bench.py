@@ -1,4 +1,4 @@
-"""The table of NAS-Bench-201: what the cells of all searches are worth, whether variants differ, and what ranks operations best."""
+"""The table of NAS-Bench-201: what the cells of all searches are worth, whether variants differ, what ranks operations."""
 
 import statistics
 from collections.abc import Iterator
@@ -99,18 +99,18 @@ def _markdown(
     parts = [
         f"# NAS-Bench-201{below}: what the cells that were found are worth\n",
         "Searches on the space of NAS-Bench-201 (Dong and Yang, 2020), each ending in one of its 15,625 cells, whose accuracy is "
-        "looked up: after 200 epochs, the mean of the benchmark's own trainings. n counts searches; mean ± sample standard deviation. "
-        "Regret: the best cell's accuracy less this one's.\n",
+        "looked up: after 200 epochs, the mean of the benchmark's own trainings. n counts searches; mean ± sample standard "
+        "deviation. Regret: the best cell's accuracy less this one's.\n",
         table.grid(COLUMNS, [*_measured_rows(scale, plan, measured), *_known_rows(truth), *_published_rows()]),
         f"### Do variants find other cells than {label(plan, plan.masked)}?{below}\n",
-        "CIFAR-10 test accuracy, paired by seed: the mean difference in points, its 95 % interval by a bootstrap over seeds, p of a "
-        f"paired permutation test (signs flipped), and p after Holm's correction for {len(tests)} comparisons, held against {LEVEL}. "
-        "A difference that is not significant is not shown to be none.\n",
+        "CIFAR-10 test accuracy, paired by seed: the mean difference in points, its 95 % interval by a bootstrap over seeds, p of "
+        f"a paired permutation test (signs flipped), and p after Holm's correction for {len(tests)} comparisons, held against "
+        f"{LEVEL}. A difference that is not significant is not shown to be none.\n",
         _tests(plan, tests),
         f"### What ranks operations as their true strength does?{below}\n",
-        f"On the same supernets, those of {label(plan, plan.masked)}, where no operation died: Kendall's tau of what the search knew "
-        "with the true strength of the five operations of an edge, and what it costs on an edge to take the operation that it ranks "
-        "first (points of CIFAR-10 test accuracy), mean over edges and steps of the chain; 95 % intervals by a bootstrap over "
+        f"On the same supernets, those of {label(plan, plan.masked)}, where no operation died: Kendall's tau of what the search "
+        "knew with the true strength of the five operations of an edge, and what it costs on an edge to take the operation that it "
+        "ranks first (points of CIFAR-10 test accuracy), mean over edges and steps of the chain; 95 % intervals by a bootstrap over "
         f"{len(plan.variants[plan.masked].searches)} searches. True strength is, in turn: {'; '.join(bench.TRUTHS.values())}.\n",
         _rankings(ranks),
     ]

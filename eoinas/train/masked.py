@@ -1,9 +1,11 @@
-"""Selection by masking (DARTS-PT; Wang et al., ICLR 2021), a control: on a trained supernet the operation stays whose loss hurts most.
+"""Selection by masking (DARTS-PT; Wang et al., ICLR 2021), a control: the operation stays whose loss hurts a supernet most.
 
 As there, one edge after the other in random order, each decided with those before it in place; the supernets here were trained on
 sampled paths, so what is measured is the validation accuracy of random paths, and there is no tuning between two edges.
 Shapes: E edges, O operations.
 """
+
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -32,7 +34,9 @@ class MaskedStage(params.Section):
     masked: MaskedParams
 
 
-def select(network: Supernet, images: Images, settings: MaskedParams, seed: int, poll: object = command.leave_if_asked) -> Tensor:
+def select(
+    network: Supernet, images: Images, settings: MaskedParams, seed: int, poll: Callable[[], None] = command.leave_if_asked
+) -> Tensor:
     """The operation of each edge of a space of one cell, int64 [E].
 
     Taking away an operation that is good leaves paths of the others, so the drop of the accuracy when it is masked is larger the

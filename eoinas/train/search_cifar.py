@@ -46,11 +46,17 @@ class BenchSearchParams(SearchCifarParams):
 
 
 class BenchStage(params.Section):
-    """What a stage of searches on NAS-Bench-201 with one variant does; without seeds, nothing."""
+    """What a stage of searches on NAS-Bench-201 with one variant does."""
 
     seeds: list[int]
-    split: SplitParams | None
-    search: BenchSearchParams | None
+    split: SplitParams
+    search: BenchSearchParams
+
+
+class Idle(params.Section):
+    """A stage that has nothing to do at a scale; no change of the method makes it stale."""
+
+    seeds: list[int]
 
 
 def build(settings: SearchCifarParams, classes: int) -> Supernet:
