@@ -3,8 +3,8 @@
 Usage: python -m benchmarks.bench_pilot RAW SEEDS VARIANTS [KEY=VALUE ...], with seeds such as 100-103, which the study does not
 use, variants such as baseline,sss, and keys of ``study.bench_search``. RAW holds cifar-10-batches-py. A line of JSON a search is
 added to .scratch/pilot.jsonl: the cell that was found, and Kendall's tau, the mean over the edges, of beta, A, 1 / E, S and I of
-the last step of the chain before the first prune, or the last, with the mean accuracy of all cells that have an operation. A process
-is one core.
+the last step of the chain before the first prune, or the last, with the mean accuracy of all cells that have an operation. A
+process is one core.
 """
 
 import json

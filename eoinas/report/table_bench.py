@@ -103,15 +103,16 @@ def _markdown(
         "deviation. Regret: the best cell's accuracy less this one's.\n",
         table.grid(COLUMNS, [*_measured_rows(scale, plan, measured), *_known_rows(truth), *_published_rows()]),
         f"### Do variants find other cells than {label(plan, plan.masked)}?{below}\n",
-        "CIFAR-10 test accuracy, paired by seed: the mean difference in points, its 95 % interval by a bootstrap over seeds, p of "
-        f"a paired permutation test (signs flipped), and p after Holm's correction for {len(tests)} comparisons, held against "
+        "CIFAR-10 test accuracy, paired by seed: the mean difference in points, its 95 % interval by a bootstrap over seeds, p "
+        f"of a paired permutation test (signs flipped), and p after Holm's correction for {len(tests)} comparisons, held against "
         f"{LEVEL}. A difference that is not significant is not shown to be none.\n",
         _tests(plan, tests),
         f"### What ranks operations as their true strength does?{below}\n",
         f"On the same supernets, those of {label(plan, plan.masked)}, where no operation died: Kendall's tau of what the search "
-        "knew with the true strength of the five operations of an edge, and what it costs on an edge to take the operation that it "
-        "ranks first (points of CIFAR-10 test accuracy), mean over edges and steps of the chain; 95 % intervals by a bootstrap over "
-        f"{len(plan.variants[plan.masked].searches)} searches. True strength is, in turn: {'; '.join(bench.TRUTHS.values())}.\n",
+        "knew with the true strength of the five operations of an edge, and what it costs on an edge to take the operation that "
+        "it ranks first (points of CIFAR-10 test accuracy), mean over edges and steps of the chain; 95 % intervals by a "
+        f"bootstrap over {len(plan.variants[plan.masked].searches)} searches. True strength is, in turn: "
+        f"{'; '.join(bench.TRUTHS.values())}.\n",
         _rankings(ranks),
     ]
     return "\n".join(parts)
