@@ -2,9 +2,8 @@
 
 Usage: python -m benchmarks.bench_pilot RAW SEEDS VARIANTS [KEY=VALUE ...], with seeds such as 100-103, which the study does not
 use, variants such as baseline,sss, and keys of ``study.bench_search``. RAW holds cifar-10-batches-py. A line of JSON a search is
-added to .scratch/pilot.jsonl: the cell that was found, and Kendall's tau, the mean over the edges, of beta, A, 1 / E, S and I of
-the last step of the chain before the first prune, or the last, with the mean accuracy of all cells that have an operation. A
-process is one core.
+added to .scratch/pilot.jsonl: the cell that was found, how the shared weights rank cells (``shared``), and how beta, A, 1 / E, S
+and I rank operations (``taus``). A process is one core.
 """
 
 import json
@@ -18,8 +17,9 @@ import yaml
 from scipy.stats import kendalltau
 
 from eoinas import files, params, settings
-from eoinas.data import cifar, imageset, nasbench201
-from eoinas.data.images import SplitParams, halves
+from eoinas.data import batches, cifar, imageset, nasbench201
+from eoinas.data.images import Images, SplitParams, halves
+from eoinas.models.supernet import Supernet
 from eoinas.spaces import registry
 from eoinas.train import search_cifar
 
@@ -39,7 +39,7 @@ class NoCheckpoint:
 
 
 def taus(trace: dict[str, np.ndarray], truth: np.ndarray) -> dict[str, float]:
-    """Of each quantity, the mean over the edges."""
+    """With the mean accuracy of all cells that have an operation, before the first prune or in the end; mean over edges."""
     first = trace["prune_epochs"][0] if len(trace["prune_epochs"]) else trace["epoch"][-1]
     step = int(np.flatnonzero(trace["epoch"] <= first)[-1])
     values = {name: trace[name][step, 0] for name in ("beta", "A", "S", "I")} | {"1/E": 1 / trace["E"][step, 0]}
@@ -47,6 +47,19 @@ def taus(trace: dict[str, np.ndarray], truth: np.ndarray) -> dict[str, float]:
         name: round(float(np.mean([kendalltau(*pair).statistic for pair in zip(value, truth, strict=True)])), 3)
         for name, value in values.items()
     }
+
+
+@torch.no_grad()
+def shared(network: Supernet, images: Images, table: nasbench201.Table, cells: int = 200) -> float:
+    """Kendall's tau of random cells' accuracies with the shared weights, on 1,000 images of the alpha half, with the table's."""
+    network.eval()
+    generator, known, found = torch.Generator().manual_seed(0), [], []
+    inputs, targets = next(batches.plain(images.images, images.labels, images.scored, 1000, images.data.mean, images.data.std))
+    for _ in range(cells):
+        cell = network.space.random(generator)
+        known.append(table.accuracy(cell))
+        found.append((network(inputs, network.space.path(cell)).argmax(1) == targets).float().mean().item())
+    return round(float(kendalltau(known, found).statistic), 3)
 
 
 def main() -> None:
@@ -64,7 +77,7 @@ def main() -> None:
             space = registry.space(search.space, search.operations)
             images = halves(imageset.averaged(data, search.average, "average"), split, torch.device("cpu"))
             began = time.perf_counter()
-            _, result = search_cifar.run(images, search, seed, f"{variant}/{seed}", NoCheckpoint())
+            network, result = search_cifar.run(images, search, seed, f"{variant}/{seed}", NoCheckpoint())
             took, trace = time.perf_counter() - began, result.trace
             cell = space.derive(*(torch.from_numpy(trace[name]) for name in ("I_final", "alive_final")), search.zero_may_win)
             row = {"variant": variant, "seed": seed, **changed, "seconds": round(took), "cell": nasbench201.number(cell)}
@@ -73,7 +86,11 @@ def main() -> None:
                 "rank": table.rank(cell),
                 "train": round(result.log.rows[-1]["train_accuracy"], 3),
             }
-            row |= {"operations": nasbench201.format_cell(nasbench201.number(cell)), "tau": taus(trace, table.mean_with())}
+            row |= {
+                "operations": nasbench201.format_cell(nasbench201.number(cell)),
+                "tau": taus(trace, table.mean_with()),
+                "shared": shared(network, images, table),
+            }
             line = json.dumps(row)
             print(line, flush=True)
             OUT.parent.mkdir(exist_ok=True)
