@@ -18,7 +18,7 @@ from scipy.stats import kendalltau
 
 from eoinas import files, params, settings
 from eoinas.data import batches, cifar, imageset, nasbench201
-from eoinas.data.images import Images, SplitParams, halves
+from eoinas.data.images import Images, SplitParams, halves, mixed
 from eoinas.models.supernet import Supernet
 from eoinas.spaces import registry
 from eoinas.train import search_cifar
@@ -54,6 +54,7 @@ def shared(network: Supernet, images: Images, table: nasbench201.Table, cells: i
     """Kendall's tau of random cells' accuracies with the shared weights, on 1,000 images of the alpha half, with the table's."""
     network.eval()
     generator, known, found = torch.Generator().manual_seed(0), [], []
+    images = mixed(images, generator)
     inputs, targets = next(batches.plain(images.images, images.labels, images.scored, 1000, images.data.mean, images.data.std))
     for _ in range(cells):
         cell = network.space.random(generator)

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 import yaml
@@ -25,6 +26,7 @@ from eoinas.metrics import strength
 from eoinas.models import path as paths
 from eoinas.models.nasbench201 import NetworkBench201
 from eoinas.nas import gumbel
+from eoinas.report import bench_questions
 from eoinas.spaces import nasbench201, registry
 from eoinas.train import masked, search
 from tests import test_search as small
@@ -291,6 +293,49 @@ def test_holm() -> None:
     assert strength.holm([0.04, 0.01, 0.03]) == pytest.approx([0.06, 0.03, 0.06])
 
 
+def strengths_of(differences: dict[str, list[float]]) -> pd.DataFrame:
+    """A search has one edge and one step; of every quantity the tau of each seed."""
+    about = {"variant": "baseline", "epoch": 5, "edge": 0, "truth": "mean"}
+    return pd.DataFrame(
+        [
+            {**about, "seed": s, "quantity": name, "tau": value}
+            for name, each in differences.items()
+            for s, value in enumerate(each)
+        ]
+    )
+
+
+@pytest.mark.parametrize(
+    ("shift", "spread", "verdict"),
+    [
+        (0.3, 0.1, "**confirmed**"),
+        (-0.3, 0.1, "**refuted**"),
+        (0.0, 0.02, "**refuted**: too small to matter"),
+        (0.05, 0.4, "undecided"),
+    ],
+)
+def test_answers_are_what_the_page_says(shift: float, spread: float, verdict: str) -> None:
+    noise = np.random.default_rng(5).normal(0, spread, 16)
+    noise -= noise.mean()
+    beta = np.random.default_rng(6).normal(-0.2, 0.2, 16)
+    found = strengths_of({"beta": beta, "I": beta + shift + noise, "I_percent": beta, "l": beta})
+    plan = SimpleNamespace(masked="baseline", variants={"baseline": None})
+    line = bench_questions.questions(plan, {}, found).split("\n")[2]
+    assert line.endswith(f"| {verdict} |")
+    assert f"| 16 | {shift:+.2f} [" in line
+
+
+def test_a_reading_is_better_only_by_its_interval_and_corrected_p() -> None:
+    default = np.random.default_rng(7).normal(0, 0.2, 16)
+    variants = {name: SimpleNamespace(label=name) for name in ("eoinas", "reset", "percent")}
+    frames = []
+    for name, values in (("eoinas", default), ("reset", default + 0.3), ("percent", default + np.tile([0.3, -0.29], 8))):
+        frames.append(strengths_of({"I": values}).assign(variant=name))
+    text = bench_questions.readings(SimpleNamespace(variants=variants), pd.concat(frames))
+    assert text.count("**better than the default**") == 1
+    assert "| `reset` reset | 16 |" in text.split("**better")[0].split("\n")[-1]
+
+
 # Masking
 
 
@@ -473,6 +518,7 @@ def test_the_table_names_what_is_measured_known_and_quoted(run: Path) -> None:
     assert "demo scale: stand-in images, not a paper result" in text.split("\n")[0]
     assert text.count("**measured here, demo scale**") == 4
     assert "| from the table | a random cell | – | 87.06 ± 12.93 |" in text
+    assert text.count("| undecided |") + text.count("| **") >= 4
     assert "| GDAS, 31,610 s | – | 93.61 ± 0.09 |" in text
     means = [float(row["cifar10_test"]) for row in rows(run / "reports/demo/table_bench.csv") if row["variant"] == "baseline"]
     assert f"| 5 | {np.mean(means):.2f} ± {np.std(means, ddof=1):.2f} |" in text

@@ -8,7 +8,7 @@ import pandas as pd
 from eoinas import bench
 from eoinas.data import nasbench201
 from eoinas.metrics import strength
-from eoinas.report import bench_read, table
+from eoinas.report import bench_questions, bench_read, table
 from eoinas.report.bench_reference import PUBLISHED
 from eoinas.report.reference import NONE
 from eoinas.report.scale import announce, is_paper
@@ -33,12 +33,11 @@ def table_bench(scale: str) -> table.Table:
     truth = nasbench201.load(plan.table, plan.sha256)
     cells, strengths = bench_read.cells(scale), bench_read.strengths(scale)
     measured = {name: bench_read.final(cells, name) for name in (*plan.variants, bench.MASKED)}
-    tests = list(comparisons(measured, plan))
     ranks = list(rankings(plan, strengths))
     records = [{"kind": "cells", **record} for record in _records(plan, measured)]
     metrics = {name: _numbers(frame) for name, frame in measured.items()}
     metrics["tau"] = {row["quantity"]: round(row["tau"].value, 4) for row in ranks if row["truth"] == "mean"}
-    return table.Table(_markdown(scale, plan, truth, measured, tests, ranks), table.csv_text(records), metrics)
+    return table.Table(_markdown(scale, plan, truth, measured, strengths), table.csv_text(records), metrics)
 
 
 def label(plan: bench.Plan, name: str) -> str:
@@ -92,9 +91,9 @@ def _markdown(
     plan: bench.Plan,
     truth: nasbench201.Table,
     measured: dict[str, pd.DataFrame],
-    tests: list[dict],
-    ranks: list[dict],
+    strengths: pd.DataFrame,
 ) -> str:
+    tests, ranks = list(comparisons(measured, plan)), list(rankings(plan, strengths))
     below = "" if is_paper(scale) else f" ({announce(scale)})"
     parts = [
         f"# NAS-Bench-201{below}: what the cells that were found are worth\n",
@@ -102,6 +101,7 @@ def _markdown(
         "looked up: after 200 epochs, the mean of the benchmark's own trainings. n counts searches; mean ± sample standard "
         "deviation. Regret: the best cell's accuracy less this one's.\n",
         table.grid(COLUMNS, [*_measured_rows(scale, plan, measured), *_known_rows(truth), *_published_rows()]),
+        *bench_questions.parts(plan, measured, strengths, below),
         f"### Do variants find other cells than {label(plan, plan.masked)}?{below}\n",
         "CIFAR-10 test accuracy, paired by seed: the mean difference in points, its 95 % interval by a bootstrap over seeds, p "
         f"of a paired permutation test (signs flipped), and p after Holm's correction for {len(tests)} comparisons, held against "
