@@ -12,7 +12,7 @@ import numpy as np
 
 from benchmarks import search_step, timing
 from benchmarks.search_step import Case
-from eoinas.models.ops import OPERATIONS
+from eoinas.models.ops import PAPER as OPERATIONS
 
 BASE = Case(C=16, cells=5, batch=16, size=32)
 AXES = {

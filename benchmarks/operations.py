@@ -13,7 +13,7 @@ from benchmarks import timing
 from benchmarks.timing import Work
 from eoinas.genotype import INPUTS, NODES
 from eoinas.models import ops
-from eoinas.models.ops import OPERATIONS
+from eoinas.models.ops import PAPER as OPERATIONS
 from eoinas.spaces.darts import EDGES
 from eoinas.spaces.space import NONE
 

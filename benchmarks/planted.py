@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
 from benchmarks import timing
-from eoinas import files, formats, params, schedules
+from eoinas import files, formats, params
 from eoinas import seeds as generators
 from eoinas import settings as resolver
 from eoinas.nas import gumbel, tally
@@ -221,7 +221,7 @@ def simulate(readings: Sequence[Reading], world: World, seeds: Sequence[int], sc
     optimizer = torch.optim.Adam([alpha], rate, betas, weight_decay=decay)
     truth = torch.stack([qualities(world, alpha.shape[2:], seed) for seed in seeds])
     for epoch in range(1, settings.epochs + 1):
-        temperature = schedules.temperature(epoch, settings.warmup, settings.temperature, settings.temperature_decay)
+        temperature = settings.temperature_at(epoch)
         alive = stack(followers, lambda one: one.alive)
         sources = [source_of(seed, "steps", epoch) for seed in seeds]
         tau = torch.stack([gumbel.noise((schedule.steps, *alive.shape[2:]), source) for source in sources], 1)  # [N, R, 2, E, O]

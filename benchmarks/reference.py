@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from eoinas.genotype import INPUTS, NODES, Genotype
 from eoinas.models.aspp import ASPP
 from eoinas.models.auxiliary import AuxiliaryHead
-from eoinas.models.ops import OPERATIONS
+from eoinas.models.ops import PAPER as OPERATIONS
 from eoinas.models.seg_cells import plan
 from eoinas.models.seg_stem import SegStem
 from eoinas.spaces.darts import EDGES

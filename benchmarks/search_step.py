@@ -20,7 +20,7 @@ from benchmarks.timing import Work
 from eoinas import params, settings
 from eoinas.models import cpu
 from eoinas.models import path as paths
-from eoinas.models.ops import OPERATIONS
+from eoinas.models.ops import PAPER as OPERATIONS
 from eoinas.nas import gumbel
 from eoinas.spaces import registry
 from eoinas.train import search, search_cifar

@@ -108,6 +108,24 @@ def devices(scale: str) -> Iterator[Finding]:
         yield (NOTE, "GPU", f"{what}: scale paper would take years") if scale == "paper" else (OK, "GPU", what)
 
 
+def memory(scale: str) -> Iterator[Finding]:
+    """What the training stages need of a GPU's memory, against the smallest GPU's."""
+    import torch
+
+    from eoinas import memory as counted
+
+    try:
+        resolved = settings.resolve(params.read(), scale)
+    except InputError:  # ``parameters`` has said it
+        return
+    sizes = [torch.cuda.get_device_properties(number).total_memory / 2**30 for number in range(torch.cuda.device_count())]
+    found = dict(counted.needed(resolved))
+    said = ", ".join(f"{stage} {gib:.1f}" for stage, gib in found.items())
+    yield OK, "memory", f"{said} GiB of one GPU, and its kernels' own; all of a batch on one"
+    if sizes and (large := [stage for stage, gib in found.items() if gib > min(sizes)]):
+        yield NOTE, "memory", f"{', '.join(large)} take more than {min(sizes):.0f} GiB: use several GPUs, accumulate, or bf16"
+
+
 def disk(scale: str) -> Iterator[Finding]:
     """Free space against what the scale writes."""
     free, needed = shutil.disk_usage(".").free / 2**30, DISK.get(scale, DISK["paper"])
@@ -235,6 +253,7 @@ def examine(scale: str) -> list[Finding]:
         checkout,
         lambda: parameters(scale),
         lambda: devices(scale),
+        lambda: memory(scale),
         lambda: disk(scale),
         lambda: data(scale),
         leftovers,

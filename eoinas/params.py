@@ -180,6 +180,21 @@ def machine(scale: str, stage: str, whole: Mapping[str, Any] | None = None) -> M
     return build(Machine, layers)
 
 
+def seeds(scale: str, name: str) -> list[int]:
+    """The field ``seeds`` of a file that the stage `settings` wrote, without the section that checks the rest of it.
+
+    Raises:
+        InputError: the file is missing or damaged.
+    """
+
+    class _Seeds(Section):
+        model_config = ConfigDict(extra="ignore")
+
+        seeds: list[int]
+
+    return read_settings(_Seeds, scale, name).seeds
+
+
 def numbers(item: object) -> range:
     """The numbers of "3", one, or of "0-9", ten: an item of ``search_seeds`` or ``retrain_runs``.
 

@@ -37,7 +37,7 @@ class Variant(params.Section):
 
     label: str
     slimming: bool
-    indicator: Literal["oii", "beta", "accuracy", "inverse_epochs", "shuffled"]
+    indicator: Literal["oii", "beta", "accuracy", "inverse_epochs", "shuffled", "quotient"]
 
 
 class DataSet(params.Section):

@@ -18,8 +18,13 @@ def polynomial(iteration: int, iterations: int, first: float, power: float) -> f
     return first * (1 - iteration / iterations) ** power
 
 
-def temperature(epoch: int, warmup: int, first: float, decay: float) -> float:
-    """T of eq. (5): ``first`` in the warm-up, then decaying exponentially and never 0 (choices D17, A11)."""
+def temperature(epoch: int, epochs: int, warmup: int, first: float, decay: float, last: float) -> float:
+    """T of eq. (5): ``first`` in the warm-up, then decaying exponentially and never 0 (choices D17, A11).
+
+    With a ``last`` above 0 it falls linearly to that in the last epoch, as in GDAS.
+    """
+    if last:
+        return first + (last - first) * max(0, epoch - warmup - 1) / max(1, epochs - warmup - 1)
     return first * decay ** max(0, epoch - warmup)
 
 

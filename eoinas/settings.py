@@ -10,7 +10,7 @@ from typing import Annotated, Any, NamedTuple
 
 from pydantic import Field, field_validator
 
-from eoinas import params, plan
+from eoinas import bench, params, plan
 from eoinas.data.cityscapes import CityscapesDataParams
 from eoinas.data.imagenet import ImagenetDataParams
 from eoinas.data.images import SplitParams
@@ -30,20 +30,21 @@ from eoinas.spaces.space import Space
 from eoinas.train.candidates import DeriveParams, DeriveStage, RandomStage
 from eoinas.train.classify import RetrainParams, RetrainSeedsStage, RetrainStage
 from eoinas.train.imagenet import ImagenetParams, PretrainStage, RecipeParams
+from eoinas.train.masked import MaskedParams, MaskedStage
 from eoinas.train.search import SearchParams
-from eoinas.train.search_cifar import SearchCifarParams, SearchStage
+from eoinas.train.search_cifar import BenchSearchParams, BenchStage, Idle, SearchCifarParams, SearchStage
 from eoinas.train.search_seg import SegSearchParams
 from eoinas.train.segment import SegTrainParams, SegTrainStage
 from eoinas.train.standalone import StandaloneParams
 
 FROM = {
     **{"standalone": "retrain", "derive.short": "retrain", "seg_pretrain": "imagenet"},
-    **dict.fromkeys(("search", "retrain", "imagenet", "seg_search", "seg_train"), "device"),
+    **dict.fromkeys(("search", "bench_search", "retrain", "imagenet", "seg_search", "seg_train"), "device"),
 }
 # Blocks of a scale: those that have a consumer of their own, `repeats`, and `datasets`, which is checked set by set.
 BLOCKS = (
-    *("repeats", "datasets", "device", "split", "search", "derive", "retrain", "standalone", "imagenet_data", "imagenet"),
-    *("cityscapes_data", "seg_search", "seg_network", "seg_pretrain", "seg_train"),
+    *("repeats", "datasets", "device", "split", "search", "derive", "retrain", "standalone", "bench_search", "bench_masked"),
+    *("imagenet_data", "imagenet", "cityscapes_data", "seg_search", "seg_network", "seg_pretrain", "seg_train"),
 )
 IMAGENET = "imagenet"  # what its entries are filed under
 
@@ -53,6 +54,17 @@ class Shown(Section):
 
     label: str
     colour: Annotated[str, Field(pattern=r"^#[0-9a-f]{6}$")]
+
+
+class Bench(Section):
+    """The block ``bench``: the searches on NAS-Bench-201, whose method does not follow the block ``method``."""
+
+    table: str
+    sha256: Annotated[str, Field(pattern="^([0-9a-f]{64})?$")]
+    masked: str
+    operations: Annotated[dict[str, Shown], Field(min_length=2)]
+    method: dict
+    variants: Annotated[dict[Annotated[str, Field(pattern=NAME)], dict], Field(min_length=1)]
 
 
 class Top(Section):
@@ -65,6 +77,7 @@ class Top(Section):
     plain_variant: str
     search_seeds: Annotated[list, Field(min_length=1)]
     retrain_runs: Annotated[list, Field(min_length=1)]
+    bench_seeds: Annotated[list, Field(min_length=1)]
     variants: Annotated[dict[Annotated[str, Field(pattern=NAME)], dict], Field(min_length=1)]
     operations: Annotated[dict[str, Shown], Field(min_length=2)]
     datasets: Annotated[dict[Annotated[str, Field(pattern=NAME)], dict], Field(min_length=1)]
@@ -72,9 +85,10 @@ class Top(Section):
     imagenet_entries: Annotated[dict[Annotated[str, Field(pattern=NAME)], Entry], Field(min_length=1)]
     cityscapes_entries: Annotated[dict[Annotated[str, Field(pattern=NAME)], Entry], Field(min_length=1)]
     method: dict
+    bench: Bench
     machine: dict
 
-    @field_validator("search_seeds", "retrain_runs")
+    @field_validator("search_seeds", "retrain_runs", "bench_seeds")
     @classmethod
     def _numbers_are_distinct(cls, groups: list) -> list:
         try:
@@ -93,6 +107,7 @@ class Repeats(Section):
     retrainings: params.Positive  # training runs of each entry
     per_seed: params.Positive  # training runs of every seed's cell
     per_seed_cutout: Annotated[int, Field(ge=0, le=32)]
+    bench: dict[str, Annotated[int, Field(ge=0)]]  # seeds of each variant on NAS-Bench-201; of one that is not named, none
 
 
 def scales(values: Mapping[str, Any]) -> list[str]:
@@ -169,6 +184,21 @@ class Resolver(NamedTuple):
         above = [Layer("", {"operations": list(self.top.operations), "lambda": weight}), Layer("method", self.top.method)]
         return params.build(section, [*above, *self.layers(block), Layer(where, given)], f"{self.scale}.{block}")
 
+    def bench(self, variant: str) -> BenchSearchParams:
+        """The parameters of a search on NAS-Bench-201 with a variant."""
+        whole = self.top.bench
+        given = {key: value for key, value in whole.variants[variant].items() if key != "label"}
+        fixed = {"space": bench.SPACE, "operations": list(whole.operations)}
+        where = f"bench.variants.{variant}"
+        layers = [Layer("", fixed), Layer("bench.method", whole.method), *self.layers("bench_search"), Layer(where, given)]
+        return params.build(BenchSearchParams, layers, f"{self.scale}.bench_search")
+
+    def bench_searches(self, variant: str) -> list[tuple[str, int]]:
+        """Item and seed of every search on NAS-Bench-201 with a variant."""
+        count = self.repeats.bench.get(variant, 0)
+        found = list(params.of_item(self.top.bench_seeds, count))
+        return _complete(found, count, "bench_seeds", f"repeats.bench.{variant}")
+
     @property
     def repeats(self) -> Repeats:
         return self.section(Repeats, "repeats")
@@ -214,7 +244,7 @@ def resolve(values: Mapping[str, Any], scale: str) -> dict[str, Section]:
         for stage in (key for key, value in (checked.machine.get(name) or {}).items() if isinstance(value, dict)):
             params.machine(name, stage, values)
     resolver = Resolver(values, scale, checked)
-    found = dict(part for make in (_data, _searches, _trainings, _transfer, _segmentation) for part in make(resolver))
+    found = dict(part for make in (_data, _searches, _trainings, _bench, _transfer, _segmentation) for part in make(resolver))
     return {**found, "report": _plan(resolver)}
 
 
@@ -282,6 +312,51 @@ def _served_by(r: Resolver, candidate: str) -> str | None:
         if data == r.top.search_on and entry.genotype == candidate and entry.cutout == r.repeats.per_seed_cutout:
             return name
     return None
+
+
+def _bench(r: Resolver) -> Files:
+    whole, split, seeds = r.top.bench, r.section(SplitParams, "split"), {}
+    for name in r.repeats.bench:
+        _one_of(f"{r.scale}.repeats.bench: the variant", name, whole.variants)
+    for variant in whole.variants:
+        seeds[variant] = r.bench_searches(variant)
+        for item in map(str, r.top.bench_seeds):
+            chosen = [seed for group, seed in seeds[variant] if group == item]
+            yield f"bench/{variant}/{item}", _bench_stage(r, variant, chosen, split)
+    _one_of("bench.masked", whole.masked, whole.variants)
+    if not seeds[whole.masked]:
+        raise InputError(
+            f"{params.FILE}: bench.masked: '{whole.masked}' has no seeds at scale {r.scale}; set repeats.bench there"
+        )
+    if r.bench(whole.masked).slimming:
+        raise InputError(f"{params.FILE}: bench.masked: '{whole.masked}' prunes; masking needs supernets with all operations")
+    masked = r.section(MaskedParams, "bench_masked")
+    yield "bench_masked", MaskedStage(searches=seeds[whole.masked], split=split, search=r.bench(whole.masked), masked=masked)
+    yield "bench_report", _bench_plan(r, {name: found for name, found in seeds.items() if found})
+
+
+def _bench_stage(r: Resolver, variant: str, seeds: list[int], split: SplitParams) -> BenchStage | Idle:
+    if not seeds:
+        return Idle(seeds=[])
+    search = r.bench(variant)
+    registry.space(search.space, search.operations)
+    return BenchStage(seeds=seeds, split=split, search=search)
+
+
+def _bench_plan(r: Resolver, seeds: dict[str, list[tuple[str, int]]]) -> bench.Plan:
+    whole, variants = r.top.bench, {}
+    for name in seeds:
+        if not isinstance(label := whole.variants[name].get("label"), str):
+            raise InputError(f"{params.FILE}: bench.variants.{name}.label: must be the name of the variant in tables and figures")
+        found = r.bench(name)
+        variants[name] = bench.Variant(label=label, searches=seeds[name], search=found.dumped())
+    return bench.Plan(
+        table=whole.table,
+        sha256=whole.sha256,
+        masked=whole.masked,
+        operations={name: bench.Operation(label=shown.label, colour=shown.colour) for name, shown in whole.operations.items()},
+        variants=variants,
+    )
 
 
 def _transfer(r: Resolver) -> Files:

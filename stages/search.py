@@ -3,9 +3,7 @@
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-
-from eoinas import checkpoint, command, devices, formats, params, weights
+from eoinas import checkpoint, command, devices, params
 from eoinas.data import imageset
 from eoinas.data.images import halves
 from eoinas.train import search_cifar
@@ -20,10 +18,7 @@ def main(scale: str, data: str, variant: str, item: str) -> None:
 
     def run(seed: int, states: checkpoint.Checkpoint, folder: Path) -> None:
         network, result = search_cifar.run(images, settings.search, seed, f"{scale}/search/{variant}/{seed}", states)
-        weights.save(network, folder / "supernet.safetensors")
-        result.log.write(folder / "history.csv")
-        np.savez(folder / "trace.npz", **result.trace)
-        formats.write_json(folder / checkpoint.TIMING, result.log.cost(devices.device_name()))
+        search_cifar.write(network, result, folder)
 
     key = checkpoint.fingerprint("search", [settings.dumped(), str(device)], [source])
     with checkpoint.Checkpoint(f"{scale}/{name}".replace("/", "-"), key, machine.checkpoint_minutes) as states:

@@ -12,6 +12,8 @@ from eoinas import params, settings
 
 # By the parameter, or by section and parameter where sections differ. [ and ]: the end is taken, ( and ): it is not.
 WHOLE = {
+    "average": "[1, )",
+    "draws": "[1, )",
     "C": "[1, )",
     "ImagenetParams.C": "[2, )",
     "SegNetworkParams.C": "[2, )",
@@ -73,6 +75,7 @@ REAL = {
     "grad_clip": "[0, )",
     "SearchParams.grad_clip": "(0, )",
     "SearchCifarParams.grad_clip": "(0, )",
+    "BenchSearchParams.grad_clip": "(0, )",
     "SegSearchParams.grad_clip": "(0, )",
     "label_smoothing": "[0, 1)",
     "lambda_": "[0, )",
@@ -89,6 +92,7 @@ REAL = {
     "skip_dropout": "[0, 1)",
     "temperature": "(0, )",
     "temperature_decay": "(0, 1]",
+    "temperature_last": "[0, )",
     "weight_decay": "[0, )",
 }
 LEAST = {"alpha_betas": 2, "operations": 2}  # length of a list that has one; the others have 1

@@ -16,9 +16,9 @@ from eoinas.code import ROOT, WITHOUT_EFFECT, closure, effective, scripts
 
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
 PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
-SCALES = ("demo", "study", "paper")
+SCALES = ("demo", "study", "gpu", "paper")
 EXPENSIVE = (
-    *("search", "derive", "random_cells", "retrain", "retrain_seeds", "retrain_random", "standalone"),
+    *("search", "derive", "random_cells", "retrain", "retrain_seeds", "retrain_random", "standalone", "bench_search"),
     *("imagenet", "seg_search", "seg_pretrain", "seg_train_scratch", "seg_train_pretrained"),
 )
 SCRIPTS = sorted(path for path in (ROOT / "stages").glob("*.py") if path.name != "__init__.py")
@@ -142,7 +142,8 @@ def test_progress_costs_nothing_and_the_method_costs_searches() -> None:
     assert not [script for script in listed if "eoinas/progress.py" in listed[script]]
     users = {script for script in listed if "eoinas/nas/markov.py" in listed[script]}
     # settings and table_4 are quick, random_cells and derive score with the search's network.
-    assert users == {"search", "seg_search", "derive", "random_cells", "seg_entries", "settings", "table_4"}
+    bench = {"bench_search", "bench_masked", "bench_truth"}
+    assert users == {"search", "seg_search", "derive", "random_cells", "seg_entries", "settings", "table_4", *bench}
     assert not {"eoinas/nas/derive.py", "eoinas/models/supernet.py", "eoinas/spaces/darts.py"} & listed["retrain"]
 
 
@@ -183,7 +184,9 @@ def test_settings_that_a_script_reads_are_its_first_deps(name: str) -> None:
     (main,) = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "main"]
     given = dict(zip([argument.arg for argument in main.args.args], arguments, strict=True))
     read = {name for call in _calls(tree, "params.read_settings") for name in [_filled(call.args[2], tree, given)]}
-    if name.startswith(("table_", "fig_", "report", "complexity")):
+    if name.startswith(("bench_masked", "bench_truth", "table_bench", "fig_bench")):
+        read.add("bench_report")
+    elif name.startswith(("table_", "fig_", "report", "complexity")):
         read.add("report")
     if not name.startswith("data_"):
         read -= PLACES
@@ -243,7 +246,8 @@ def test_metrics_are_for_what_measures() -> None:
         for name in STAGES
         if name != "settings" and any(path.startswith("eoinas/metrics/") for path in closure(command(name)[0]))
     }
-    assert users == {"complexity", "seg_evaluate", "table_4"}
+    bench = {"bench_truth", "table_bench", "fig_bench_cells", "fig_bench_curve", "fig_bench_tau"}
+    assert users == {"complexity", "seg_evaluate", "table_4", *bench}
 
 
 def test_inits_are_empty() -> None:

@@ -226,7 +226,7 @@ def test_weights() -> None:
 
 
 def test_trace() -> None:
-    space = registry.space("darts", ops.OPERATIONS)
+    space = registry.space("darts", ops.PAPER)
     shape = space.shape
     alive = np.zeros(shape, bool)
     alive[..., 0] = True

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from eoinas import seeds
 from eoinas.genotype import parse
 from eoinas.models.cifar import NetworkCIFAR
-from eoinas.models.ops import OPERATIONS
+from eoinas.models.ops import PAPER as OPERATIONS
 from eoinas.spaces import registry
 from eoinas.train import classify, search, search_cifar
 from tests import test_search as small

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from eoinas import schedules
 from eoinas.genotype import Genotype, parse, plain
-from eoinas.models.ops import OPERATIONS
+from eoinas.models.ops import PAPER as OPERATIONS
 from eoinas.nas import derive, gumbel, importance, markov, pruning, tally
 from eoinas.spaces import registry
 from eoinas.spaces.darts import EDGES

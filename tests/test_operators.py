@@ -20,7 +20,7 @@ from eoinas.data import images as image_data
 from eoinas.models import path as paths
 from eoinas.models.cifar import NetworkCIFAR
 from eoinas.models.imagenet import NetworkImageNet
-from eoinas.models.ops import OPERATIONS
+from eoinas.models.ops import PAPER as OPERATIONS
 from eoinas.models.seg_supernet import SupernetSegmentation
 from eoinas.models.segmentation import SegmentationNetwork, SegNetworkParams
 from eoinas.runlog import RunLog

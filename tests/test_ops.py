@@ -86,7 +86,8 @@ def test_receptive_field(name: str, reach: int) -> None:
 
 def test_the_operations_of_the_paper_in_its_order() -> None:
     names = "skip_connect none sep_conv_3x3 dil_conv_3x3 sep_conv_5x5 dil_conv_5x5 avg_pool_3x3 max_pool_3x3"
-    assert list(OPERATIONS) == names.split()
+    assert list(ops.PAPER) == names.split()
+    assert list(OPERATIONS) == [*ops.PAPER, "nor_conv_1x1", "nor_conv_3x3"]  # those of NAS-Bench-201
 
 
 @pytest.mark.parametrize("name", OPERATIONS)

@@ -93,7 +93,7 @@ def test_how_devices_calculate_is_said_once_and_may_be_said_for_a_block() -> Non
     assert len(found["report"].nondeterministic) == 3 + 7
     assert {name for name in found if found[name] == before[name]} == {
         name for name in before if name.partition("/")[0] in ("data", "imagenet_data", "cityscapes_data", "select", "entries")
-    } | {"complexity", "seg_entries"}
+    } | {"complexity", "seg_entries"} | {name for name in before if name.startswith("bench/") and not before[name].seeds}
     assert found["imagenet"].deterministic is False
     write("demo.device", {"allow_tf23": True})
     assert complaint() == "params.yaml: demo.device.allow_tf23: is not a known parameter"
@@ -333,7 +333,7 @@ def test_items() -> None:
         ("retrain_runs", [True], "retrain_runs: .*a range of n"),
         ("search_seeds", [0, -1], "search_seeds: .*a range of n"),
         ("search_seeds", ["0", 0], "search_seeds: .*no number may come twice"),
-        ("scale", "papier", "scale 'papier' is unknown; one of paper, study, demo"),
+        ("scale", "papier", "scale 'papier' is unknown; one of paper, gpu, study, demo"),
         ("entries", {}, "entries: "),
         ("entries.cifar10-eoinas.cutout", 40, "entries.cifar10-eoinas.cutout: .*not 40"),
         ("entries.cifar12-a", {"genotype": "eoinas"}, "entries.cifar12-a: the data set 'cifar12' is unknown; one of cifar10, "),
@@ -415,7 +415,7 @@ def test_a_missing_file_says_where_to_run() -> None:
 
 @pytest.mark.parametrize("scale", ["papier", "", "lambda", "search_seeds", "method"])
 def test_an_unknown_scale_is_named(scale: str) -> None:
-    assert complaint(scale) == f"unknown scale '{scale}'; one of paper, study, demo"
+    assert complaint(scale) == f"unknown scale '{scale}'; one of paper, gpu, study, demo"
 
 
 def test_a_block_may_set_a_number_of_the_method_for_itself() -> None:

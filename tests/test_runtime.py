@@ -563,7 +563,7 @@ def test_cosine_of_the_retraining(epoch: int, expected: float) -> None:
 
 @pytest.mark.parametrize(("epoch", "expected"), [(1, 5.0), (20, 5.0), (21, 4.825), (22, 4.656125), (160, 0.034103)])
 def test_temperature_of_the_search(epoch: int, expected: float) -> None:
-    assert schedules.temperature(epoch, 20, 5.0, 0.965) == pytest.approx(expected, abs=1e-6)
+    assert schedules.temperature(epoch, 160, 20, 5.0, 0.965, 0.0) == pytest.approx(expected, abs=1e-6)
 
 
 @pytest.mark.parametrize(("epoch", "expected"), [(1, 0.0), (2, 0.0005), (301, 0.15), (600, 0.2995)])

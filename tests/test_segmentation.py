@@ -13,7 +13,7 @@ from eoinas.genotype import Genotype, parse
 from eoinas.metrics.complexity import parameters
 from eoinas.metrics.structure import stages_of
 from eoinas.models.aspp import ASPP
-from eoinas.models.ops import OPERATIONS
+from eoinas.models.ops import PAPER as OPERATIONS
 from eoinas.models.path import Route
 from eoinas.models.seg_cells import plan
 from eoinas.models.seg_supernet import SupernetSegmentation

@@ -328,7 +328,7 @@ NO_SETTINGS = "no such file: params.yaml has no such scale or item; run `dvc rep
 @pytest.mark.parametrize(
     ("stage", "arguments", "message"),
     [
-        ("settings", ("papier",), "unknown scale 'papier'; one of paper, study, demo"),
+        ("settings", ("papier",), "unknown scale 'papier'; one of paper, gpu, study, demo"),
         ("search", ("papier", "cifar10", "eoinas", "0"), f"results/papier/settings/search/eoinas/0.json: {NO_SETTINGS}"),
         ("search", ("demo", "cifar10", "eoinass", "0"), f"results/demo/settings/search/eoinass/0.json: {NO_SETTINGS}"),
         ("search", ("demo", "cifar10", "eoinas", "7"), f"results/demo/settings/search/eoinas/7.json: {NO_SETTINGS}"),
@@ -437,7 +437,7 @@ def test_a_last_batch_of_one_image_can_be_trained_on(finished, project, monkeypa
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        (("settings", "papier"), "error: unknown scale 'papier'; one of paper, study, demo"),
+        (("settings", "papier"), "error: unknown scale 'papier'; one of paper, gpu, study, demo"),
         (("data", "demo"), "usage: python -m stages.data SCALE DATA"),
         (("select_genotype", "demo"), "usage: python -m stages.select_genotype SCALE VARIANT"),
     ],

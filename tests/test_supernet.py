@@ -7,7 +7,7 @@ import torch
 from eoinas.genotype import NODES, Genotype, parse
 from eoinas.metrics.complexity import parameters
 from eoinas.models import path as paths
-from eoinas.models.ops import OPERATIONS
+from eoinas.models.ops import PAPER as OPERATIONS
 from eoinas.models.path import Path as Route
 from eoinas.models.supernet import SearchCell, SupernetCIFAR
 from eoinas.nas import gumbel

@@ -71,6 +71,25 @@ def statistics(images: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]
     return tuple(means), tuple(stds)
 
 
+def averaged(data: ImageSet, pixels: int, where: str) -> ImageSet:
+    """The same images smaller: each square of ``pixels`` by ``pixels`` becomes its mean, to the nearest level, halves to even.
+
+    Raises:
+        InputError: the side of the images is no multiple of ``pixels``; the message begins with ``where``.
+    """
+    side = data.train_images.shape[-1]
+    if side % pixels:
+        raise InputError(f"{where}: the images are {side} pixels wide, which is no multiple of {pixels}")
+
+    def smaller(images: np.ndarray) -> np.ndarray:
+        count, channels = images.shape[:2]
+        squares = images.reshape(count, channels, side // pixels, pixels, side // pixels, pixels)
+        return np.rint(squares.mean((3, 5), dtype=np.float32)).astype(np.uint8)
+
+    train, test = smaller(data.train_images), smaller(data.test_images)
+    return build((train, data.train_labels), (test, data.test_labels), data.classes, where)
+
+
 def build(
     train: tuple[np.ndarray, np.ndarray], test: tuple[np.ndarray, np.ndarray], classes: tuple[str, ...], where: Path | str
 ) -> ImageSet:

@@ -263,6 +263,13 @@ def _none(_C: int, stride: int, _norm: Norm) -> nn.Module:
     return Zero(stride)
 
 
+def _convolution(kernel: int) -> Operation:
+    def build(C: int, stride: int, norm: Norm) -> nn.Module:
+        return ReLUConvBN(C, C, kernel, stride, norm.affine, norm.track_running_stats)
+
+    return Operation(build, weights=True)
+
+
 def _separable(kernel: int) -> Operation:
     return Operation(lambda C, stride, norm: SepConv(C, kernel, stride, norm.affine, norm.track_running_stats), weights=True)
 
@@ -284,7 +291,8 @@ def _pool(pool: Callable[..., nn.Module]) -> Operation:
     return Operation(build, weights=False)
 
 
-# The candidate set O of Sec. III-A in the paper's order: 1) identity, 2) zero, 3) ... 8) max pooling.
+# The candidate set O of Sec. III-A in the paper's order: 1) identity, 2) zero, 3) ... 8) max pooling; then those of NAS-Bench-201
+# that it does not have.
 OPERATIONS: dict[str, Operation] = {
     "skip_connect": Operation(_skip, weights=False),
     "none": Operation(_none, weights=False),
@@ -294,7 +302,10 @@ OPERATIONS: dict[str, Operation] = {
     "dil_conv_5x5": _dilated(5),
     "avg_pool_3x3": _pool(partial(nn.AvgPool2d, count_include_pad=False)),
     "max_pool_3x3": _pool(nn.MaxPool2d),
+    "nor_conv_1x1": _convolution(1),
+    "nor_conv_3x3": _convolution(3),
 }
+PAPER = tuple(OPERATIONS)[:8]  # those of Sec. III-A
 
 
 def build(name: str, C: int, stride: int, affine: bool, pool_bn: bool, track_running_stats: bool = True) -> nn.Module:

@@ -21,11 +21,13 @@ class Route(NamedTuple):
         operations: of each edge, those that run; the zero operation runs nothing.
         weights: [n], theirs in the same order, on the network's device. None: all are 1, and get no gradient.
         ones: the weights are 1 in value, and there for their gradient alone.
+        bare: [E], numbers that are added to every value of what the edges give; None: nothing is.
     """
 
     operations: list[list[int]]
     weights: Tensor | None = None
     ones: bool = False
+    bare: Tensor | None = None
 
     def scaled(self, C: int) -> list[list[tuple[int, Scale | None]]]:
         """Of each edge the operations that run, each with its weight as the scale of C channels."""
@@ -38,7 +40,9 @@ class Route(NamedTuple):
 Path = list[Route]  # of each cell of the space
 
 
-def sampled(index: Tensor, weight: Tensor | None, zero: int | None, device: torch.device = CPU) -> Path:
+def sampled(
+    index: Tensor, weight: Tensor | None, zero: int | None, device: torch.device = CPU, bare: Tensor | None = None
+) -> Path:
     """One operation an edge (choice D1).
 
     Args:
@@ -46,10 +50,14 @@ def sampled(index: Tensor, weight: Tensor | None, zero: int | None, device: torc
         weight: [cells, E], 1 in value; None: without a gradient.
         zero: the operation that runs nothing.
         device: of the network.
+        bare: [cells, E], added to what an edge gives.
     """
     operations = [[[] if operation == zero else [operation] for operation in row] for row in index.tolist()]
     places = [[edge for edge, chosen in enumerate(row) if chosen] for row in operations]
-    return _routes(operations, weight, places, device, ones=True)
+    routes = _routes(operations, weight, places, device, ones=True)
+    if bare is None:
+        return routes
+    return [route._replace(bare=part) for route, part in zip(routes, devices.moved(bare, device), strict=True)]
 
 
 def mixture(h: Tensor, alive: Tensor, zero: int | None, device: torch.device = CPU) -> Path:

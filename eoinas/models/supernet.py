@@ -14,39 +14,46 @@ from eoinas.models.path import Path
 from eoinas.spaces.space import Space
 
 _SKIP = "skip_connect"
+BATCH_STATISTICS = {"affine": False, "track_running_stats": False}
 
 
-class SearchCell(nn.Module):
-    """A cell with all operations on all edges; in a reduction cell the edges from the two inputs have stride two."""
+class Dag(nn.Module):
+    """The nodes of a cell and its edges with all their operations; a path says which run.
 
-    def __init__(self, space: Space, C_prev_prev: int, C_prev: int, C: int, reduction: bool, reduction_prev: bool, pool_bn: bool):
+    Args:
+        C: channels of every node.
+        reduction: the edges from the input nodes have stride 2.
+    """
+
+    edges: nn.ModuleList  # of each edge of the space its operations, of each operation a module
+
+    def __init__(self, space: Space, C: int, reduction: bool = False):
         super().__init__()
         self._space, self._nodes = space, sorted({j for _, j in space.edges})
-        self.channels, self.out_channels = C, C * len(self._nodes)
-        settings = {"affine": False, "track_running_stats": False}
-        self.reduction = reduction
+        self.channels, self.reduction = C, reduction
         self.skip_dropout = 0.0  # choice D19
-        if reduction_prev:
-            self.preprocess0 = ops.FactorizedReduce(C_prev_prev, C, **settings)
-        else:
-            self.preprocess0 = ops.ReLUConvBN(C_prev_prev, C, 1, 1, **settings)
-        self.preprocess1 = ops.ReLUConvBN(C_prev, C, 1, 1, **settings)
-        self.edges = nn.ModuleList(
+
+    def build_edges(self, pool_bn: bool) -> nn.ModuleList:
+        """All operations of all edges."""
+        strides = [2 if self.reduction and i < INPUTS else 1 for i, _ in self._space.edges]
+        return nn.ModuleList(
             nn.ModuleList(
-                ops.build(name, C, 2 if reduction and i < INPUTS else 1, pool_bn=pool_bn, **settings) for name in space.operations
+                ops.build(name, self.channels, stride, pool_bn=pool_bn, **BATCH_STATISTICS) for name in self._space.operations
             )
-            for i, _ in space.edges
+            for stride in strides
         )
 
-    def forward(self, s0: Tensor | ops.Node, s1: Tensor | ops.Node, path: Path) -> Tensor:
-        """[B, C_prev_prev, H', W'], [B, C_prev, H, W] -> [B, 4C, H, W], half as high and wide in a reduction cell."""
-        values = {0: ops.run(self.preprocess0, s0), 1: ops.run(self.preprocess1, s1)}  # of the nodes, [B, C, H, W] each
-        chosen = path[int(self.reduction)].scaled(self.channels)
+    def fill(self, values: dict[int, Tensor], path: Path) -> dict[int, Tensor]:
+        """The values of all nodes [B, C, H, W] from those of the input nodes."""
+        route = path[int(self.reduction)]
+        chosen = route.scaled(self.channels)
         for i in (*values, *self._nodes):
             if i not in values:
                 values[i] = self._nothing(values[0])
+            if route.bare is not None:
+                values[i] = values[i] + sum(route.bare[edge] for edge, (_, j) in enumerate(self._space.edges) if j == i)
             _add(values, self._terms(i, ops.Node(values[i]), chosen))
-        return ops.concatenate([values[j] for j in self._nodes], self.training)  # [B, 4C, H, W]
+        return values
 
     def _terms(self, source: int, node: ops.Node, chosen: list[list[tuple[int, ops.Scale | None]]]) -> dict[int, Tensor]:
         """What node i, ``source``, adds to the nodes j that it has an edge to."""
@@ -67,6 +74,25 @@ class SearchCell(nn.Module):
         """What a node is on all of whose edges the zero operation was drawn."""
         stride = 2 if self.reduction else 1
         return torch.zeros_like(x[:, :, ::stride, ::stride])
+
+
+class SearchCell(Dag):
+    """A cell with all operations on all edges; in a reduction cell the edges from the two inputs have stride two."""
+
+    def __init__(self, space: Space, C_prev_prev: int, C_prev: int, C: int, reduction: bool, reduction_prev: bool, pool_bn: bool):
+        super().__init__(space, C, reduction)
+        self.out_channels = C * len(self._nodes)
+        if reduction_prev:
+            self.preprocess0 = ops.FactorizedReduce(C_prev_prev, C, **BATCH_STATISTICS)
+        else:
+            self.preprocess0 = ops.ReLUConvBN(C_prev_prev, C, 1, 1, **BATCH_STATISTICS)
+        self.preprocess1 = ops.ReLUConvBN(C_prev, C, 1, 1, **BATCH_STATISTICS)
+        self.edges = self.build_edges(pool_bn)
+
+    def forward(self, s0: Tensor | ops.Node, s1: Tensor | ops.Node, path: Path) -> Tensor:
+        """[B, C_prev_prev, H', W'], [B, C_prev, H, W] -> [B, 4C, H, W], half as high and wide in a reduction cell."""
+        values = self.fill({0: ops.run(self.preprocess0, s0), 1: ops.run(self.preprocess1, s1)}, path)
+        return ops.concatenate([values[j] for j in self._nodes], self.training)  # [B, 4C, H, W]
 
 
 def _add(values: dict[int, Tensor], terms: dict[int, Tensor]) -> None:

@@ -26,3 +26,9 @@ def straight_through(h: Tensor, index: Tensor) -> Tensor:
     """Weight of the drawn operation [...]: 1 in the forward pass, the gradient of eq. (5) in the backward (choice D1)."""
     drawn = h.gather(-1, index.unsqueeze(-1)).squeeze(-1)
     return 1 + (drawn - drawn.detach())
+
+
+def of_others(h: Tensor, index: Tensor) -> Tensor:
+    """Zero [...], with the gradient of the sum of h over the operations that were not drawn: GDAS adds it to an edge's output."""
+    others = h.sum(-1) - h.gather(-1, index.unsqueeze(-1)).squeeze(-1)
+    return others - others.detach()

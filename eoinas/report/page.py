@@ -50,10 +50,27 @@ FIGURES = {
         "images of the validation set, their ground truth, and what the networks of Table V say that were trained from scratch "
         "and from the pretrained backbone.",
     ),
+    "fig_bench_cells.png": (
+        "NAS-Bench-201: the cells that were found",
+        "of every search on that space the share of its 15,625 cells that are better than the one it ended in; below, where "
+        "random cells lie: thin from 5 to 95 %, thick the middle half.",
+    ),
+    "fig_bench_curve.png": (
+        "NAS-Bench-201: by epoch",
+        "the accuracy that the benchmark has of the cell that a search would end in after each epoch. The numbers are in "
+        "[fig_bench_curve.csv](fig_bench_curve.csv).",
+    ),
+    "fig_bench_tau.png": (
+        "NAS-Bench-201: does the indicator rank operations?",
+        "the paper's Fig. 4 over all edges and searches: above, how well each quantity agrees with the true strength of "
+        "operations (1: the same order, 0: none); below, what the first of its order costs. Three definitions of true strength. "
+        "The numbers are in [fig_bench_tau.csv](fig_bench_tau.csv).",
+    ),
 }
 # Tables and figures in the order of the page.
 PARTS = (
     *("table_1.md", "table_3.md", "fig_5_9.png", "fig_7_8.png", "fig_indicator.png", "fig_retrain.png", "fig_1_4.png"),
+    *("table_bench.md", "fig_bench_cells.png", "fig_bench_curve.png", "fig_bench_tau.png"),
     *("table_2.md", "table_4.md", "fig_10.png", "fig_seg_search.png", "table_5.md", "fig_11.png"),
 )
 FACTS = (

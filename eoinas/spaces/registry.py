@@ -5,9 +5,10 @@ from collections.abc import Callable, Iterable
 from eoinas.errors import InputError
 from eoinas.models import ops
 from eoinas.spaces.darts import Darts
+from eoinas.spaces.nasbench201 import NasBench201
 from eoinas.spaces.space import Space
 
-SPACES: dict[str, Callable[[tuple[str, ...]], Space]] = {"darts": Darts}
+SPACES: dict[str, Callable[[tuple[str, ...]], Space]] = {"darts": Darts, "nasbench201": NasBench201}
 
 
 def space(name: str, operations: Iterable[str]) -> Space:

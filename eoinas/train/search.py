@@ -22,7 +22,7 @@ from eoinas.runlog import RunLog
 from eoinas.spaces.space import Space
 
 Sigma = Annotated[list[params.Fraction], Field(min_length=1)]
-Indicator = Literal["oii", "beta", "accuracy", "inverse_epochs", "shuffled"]
+Indicator = Literal["oii", "beta", "accuracy", "inverse_epochs", "shuffled", "quotient"]
 COLDEST = 1e-30  # the least temperature with which float32 can divide
 
 
@@ -41,6 +41,7 @@ class SearchParams(DeviceParams):
     learning_rate: params.PositiveFloat
     learning_rate_min: params.NonNegative
     momentum: params.Fraction
+    nesterov: bool
     weight_decay: params.NonNegative
     grad_clip: params.PositiveFloat
     alpha_init_sd: params.NonNegative
@@ -49,7 +50,9 @@ class SearchParams(DeviceParams):
     alpha_weight_decay: params.NonNegative
     temperature: params.PositiveFloat
     temperature_decay: Annotated[float, Field(gt=0, le=1)]
+    temperature_last: params.NonNegative
     forward: Literal["sampled", "mixture"]
+    alpha_gradient: Literal["drawn", "all"]
     redraw: bool
     skip_dropout: Annotated[float, Field(ge=0, lt=1)]
     accuracy_unit: Literal["fraction", "percent"]
@@ -84,7 +87,7 @@ class SearchParams(DeviceParams):
             raise ValueError("prune_every must be a multiple of chain_step, so that every prune follows a step of the chain")
         if self.epochs // self.chain_step == self.warmup // self.chain_step:
             raise ValueError("chain_step is so long that the chain never moves")
-        if schedules.temperature(self.epochs, self.warmup, self.temperature, self.temperature_decay) < COLDEST:
+        if self.temperature_at(self.epochs) < COLDEST:
             raise ValueError(
                 f"temperature falls below {COLDEST:g}, with which float32 cannot divide, before epoch {self.epochs}: "
                 "raise temperature_decay"
@@ -102,6 +105,11 @@ class SearchParams(DeviceParams):
                 f"set epochs to {first + (needed - 1) * self.prune_every} or more, or a smaller prune_every or warmup"
             )
         return self
+
+    def temperature_at(self, epoch: int) -> float:
+        """T of eq. (5) in an epoch, from 1."""
+        first, decay, last = self.temperature, self.temperature_decay, self.temperature_last
+        return schedules.temperature(epoch, self.epochs, self.warmup, first, decay, last)
 
     @property
     def prune_epochs(self) -> list[int]:
@@ -158,8 +166,11 @@ class Architecture:
         """What the network is to run, with weights that carry alpha's gradient if asked for (choice D1)."""
         if self.settings.forward == "mixture":
             return paths.mixture(h if gradient else h.detach(), self.alive, self.space.zero, device)
-        weight = gumbel.straight_through(h, index) if gradient else None
-        return paths.sampled(index, weight, self.space.zero, device)
+        if not gradient:
+            return paths.sampled(index, None, self.space.zero, device)
+        weight = gumbel.straight_through(h, index)
+        bare = gumbel.of_others(h, index) if self.settings.alpha_gradient == "all" else None
+        return paths.sampled(index, weight, self.space.zero, device, bare)
 
     def measure(self, steps_per_epoch: int) -> dict[str, Tensor]:
         """Algorithm 1 line 6: beta, A, E, C, S and I of the live operations, each [cells, E, O] float64; the dead have NaN."""
@@ -173,6 +184,8 @@ class Architecture:
         values["S"] = importance.accuracy_weights(values["C"], self.alive, s.softmax_over)
         if s.indicator == "shuffled":
             values["S"] = importance.permuted(values["S"], self.alive, self._keys)
+        if s.indicator == "quotient":
+            values["S"] = values["C"]
         values["I"] = values["beta"]
         if s.indicator != "beta":
             values["I"] = importance.indicator(values["S"], values["beta"], s.lambda_)
@@ -267,7 +280,7 @@ class _Run:
         self.task, self.settings, self.seed, self.title, self.checkpoint = task, settings, seed, title, checkpoint
         s = settings
         self.optimizer = torch.optim.SGD(
-            task.network.parameters(), s.learning_rate, momentum=s.momentum, weight_decay=s.weight_decay
+            task.network.parameters(), s.learning_rate, s.momentum, weight_decay=s.weight_decay, nesterov=s.nesterov
         )
         self.architecture = Architecture(space, settings, seed)
         self.epoch_log, self.trace, self.log = EpochLog(1), Trace(), RunLog(title, settings.epochs, task.train.steps)
@@ -297,7 +310,7 @@ class _Run:
         """Algorithm 1 lines 2 to 4 for every batch of an epoch; alpha moves only if ``joint``."""
         s, task, architecture = self.settings, self.task, self.architecture
         device = next(task.network.parameters()).device
-        temperature = schedules.temperature(epoch, s.warmup, s.temperature, s.temperature_decay)
+        temperature = s.temperature_at(epoch)
         self.optimizer.param_groups[0]["lr"] = self.rate(epoch)
         for step in range(self.epoch_log.steps, task.train.steps):
             index, h = self._draw("gumbel", epoch, step, temperature)  # line 2
@@ -325,8 +338,7 @@ class _Run:
 
     def end_epoch(self, epoch: int, joint: bool) -> None:
         """A row of the history; the next epoch begins."""
-        s = self.settings
-        temperature = schedules.temperature(epoch, s.warmup, s.temperature, s.temperature_decay)
+        temperature = self.settings.temperature_at(epoch)
         live = self.architecture.alive.sum(-1).double().mean().item()
         undrawn = self.architecture.undrawn() if joint else None  # choice D8
         row = {**self.epoch_log.row(), "live": live, "undrawn": undrawn}

@@ -3,13 +3,14 @@
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
-from eoinas import params, seeds, weights
-from eoinas.checkpoint import Checkpoint
+from eoinas import devices, formats, params, seeds, weights
+from eoinas.checkpoint import TIMING, Checkpoint
 from eoinas.data.batches import TrainBatches
 from eoinas.data.images import Images, SplitParams, mixed
 from eoinas.models.supernet import Supernet
@@ -36,6 +37,26 @@ class SearchStage(params.Section):
     seeds: list[int]
     split: SplitParams
     search: SearchCifarParams
+
+
+class BenchSearchParams(SearchCifarParams):
+    """A search on NAS-Bench-201: on images that may be smaller than the benchmark's."""
+
+    average: params.Positive  # pixels, of the side of the square that becomes one
+
+
+class BenchStage(params.Section):
+    """What a stage of searches on NAS-Bench-201 with one variant does."""
+
+    seeds: list[int]
+    split: SplitParams
+    search: BenchSearchParams
+
+
+class Idle(params.Section):
+    """A stage that has nothing to do at a scale; no change of the method makes it stale."""
+
+    seeds: list[int]
 
 
 def build(settings: SearchCifarParams, classes: int) -> Supernet:
@@ -76,6 +97,14 @@ def run(
         loss_and_accuracy,
     )
     return network, search.search(task, network.space, settings, seed, title, checkpoint)
+
+
+def write(network: Supernet, result: search.Result, folder: Path) -> None:
+    """The files of a finished search, in a folder that is there."""
+    weights.save(network, folder / "supernet.safetensors")
+    result.log.write(folder / "history.csv")
+    np.savez(folder / "trace.npz", **result.trace)
+    formats.write_json(folder / TIMING, result.log.cost(devices.device_name()))
 
 
 def loss_and_accuracy(logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,0 +1,76 @@
+"""Does a quantity that a search knows rank operations as their true strength does? Kendall's tau and regret an edge.
+
+Shapes: ``...`` searches, steps, edges; O operations. NaN in a quantity marks an operation that is dead: it is left out.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+RESAMPLES = 10_000
+FEWEST = 4  # searches, of which a resample can tell anything
+SEED = 0  # of the resamples
+
+
+class Mean(NamedTuple):
+    """A mean over searches and its 95 % interval, None of fewer searches than FEWEST."""
+
+    value: float
+    low: float | None
+    high: float | None
+
+
+def tau(quantity: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Kendall's tau-b [...] of quantity [..., O] with truth [..., O]; 0 where either ranks nothing."""
+    first, second = np.triu_indices(quantity.shape[-1], 1)
+    x, y = (np.sign(values[..., first] - values[..., second]) for values in (quantity, truth))
+    counted = ~np.isnan(x)
+    x, y = np.where(counted, x, 0), np.where(counted, y, 0)
+    untied = np.sqrt((x != 0).sum(-1) * (y != 0).sum(-1))
+    return np.divide((x * y).sum(-1), untied, out=np.zeros(untied.shape), where=untied > 0)
+
+
+def regret(quantity: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """What it costs [...] to take the operation with the largest quantity [..., O]: the best truth [..., O] less its own.
+
+    Among the operations that live; of equal quantities the first is taken.
+    """
+    alive, truth = ~np.isnan(quantity), np.broadcast_to(truth, quantity.shape)
+    taken = np.where(alive, quantity, -np.inf).argmax(-1)
+    best = np.where(alive, truth, -np.inf).max(-1)
+    return best - np.take_along_axis(truth, taken[..., None], -1)[..., 0]
+
+
+def over_searches(values: np.ndarray) -> Mean:
+    """The mean of values [searches, ...], with a percentile interval of a bootstrap that draws whole searches.
+
+    A search is a cluster: its edges share one supernet.
+    """
+    each = values.reshape(len(values), -1).mean(1)
+    if len(each) < FEWEST:
+        return Mean(float(each.mean()), None, None)
+    drawn = np.random.default_rng(SEED).integers(len(each), size=(RESAMPLES, len(each)))
+    low, high = np.quantile(each[drawn].mean(1), (0.025, 0.975))
+    return Mean(float(each.mean()), float(low), float(high))
+
+
+def sign_flips(differences: np.ndarray) -> float:
+    """Two-sided p of the paired permutation test: how often the mean of differences [n] is as far from 0 with random signs.
+
+    Exact to 2^16 sign patterns, with more searches by ``RESAMPLES`` of them.
+    """
+    n = len(differences)
+    if n <= 16:
+        signs = 1 - 2 * ((np.arange(2**n)[:, None] >> np.arange(n)) & 1)
+    else:
+        signs = 1 - 2 * np.random.default_rng(SEED).integers(2, size=(RESAMPLES, n))
+    means = np.abs(signs @ differences)
+    return float((means >= np.abs(differences.sum()) - 1e-9).mean())
+
+
+def holm(ps: list[float]) -> list[float]:
+    """Holm's correction: the k-th smallest of m p-values times m - k + 1, never below the one before."""
+    found, below = [0.0] * len(ps), 0.0
+    for rank, index in enumerate(sorted(range(len(ps)), key=ps.__getitem__)):
+        below = found[index] = min(1.0, max(below, (len(ps) - rank) * ps[index]))
+    return found

@@ -1,0 +1,55 @@
+"""What the cell is worth that a search on NAS-Bench-201 stands for after each epoch: the anytime curve."""
+
+from pathlib import Path
+
+from eoinas import bench, files
+from eoinas.data import nasbench201
+from eoinas.metrics import strength
+from eoinas.report import bench_read, plot
+from eoinas.report.scale import announce
+
+SHOWN = ("gdas", "baseline", "sss", "eoinas")  # of those that there are; where none is, the first variants
+LINES = 4
+
+
+def fig_bench_curve(scale: str, path: Path | str) -> None:
+    """Draw a line a variant, the mean over its searches, with a 95 % interval; its numbers go to a CSV of the same name.
+
+    Raises:
+        InputError: a result is missing.
+    """
+    plan = bench.load(scale)
+    frame = bench_read.cells(scale)
+    frame = frame[frame["epoch"] != bench.FINAL]
+    plot.style()
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+
+    figure = Figure(figsize=(9, 5.4), layout="constrained")
+    axes = figure.subplots()
+    shown = [name for name in SHOWN if name in plan.variants] or list(plan.variants)[:LINES]
+    rows = ["variant,epoch,accuracy,low,high,n"]
+    for name, colour in zip(shown, plot.COLOURS, strict=False):
+        by_epoch = frame[frame["variant"] == name].groupby("epoch")[nasbench201.TEST]
+        means = {epoch: strength.over_searches(values.to_numpy()[:, None]) for epoch, values in by_epoch}
+        epochs, n = list(means), len(plan.variants[name].searches)
+        axes.plot(epochs, [mean.value for mean in means.values()], color=colour, label=f"{plan.variants[name].label} (n {n})")
+        if n >= strength.FEWEST:
+            axes.fill_between(
+                epochs, *zip(*((m.low, m.high) for m in means.values()), strict=True), color=colour, alpha=0.2, linewidth=0
+            )
+        rows += [
+            f"{name},{epoch},{','.join('' if part is None else f'{part:.4f}' for part in mean)},{n}"
+            for epoch, mean in means.items()
+        ]
+    truth = nasbench201.load(plan.table, plan.sha256)
+    for draws, words in ((1, "a random cell, mean"), (4, "best of 4 random cells, mean")):
+        level = bench_read.random_cell(truth, draws, nasbench201.TEST)[0]
+        axes.axhline(level, color=plot.RANDOM, linestyle="--" if draws == 1 else ":", linewidth=1.5, label=words)
+    axes.set(xlabel="epoch of the search", ylabel="test accuracy of the cell on CIFAR-10, %")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.legend(loc="lower right", fontsize=10)
+    band = "; band: its 95 % interval" if any(len(plan.variants[name].searches) >= strength.FEWEST for name in shown) else ""
+    figure.suptitle(f"NAS-Bench-201: the cell that a search stands for\n{announce(scale)}; mean over searches{band}", fontsize=12)
+    files.write_text(Path(path).with_suffix(".csv"), "\n".join(rows) + "\n")
+    plot.save(figure, path)

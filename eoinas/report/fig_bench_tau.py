@@ -1,0 +1,78 @@
+"""Fig. 4 of the paper over all edges and searches: how well what a search knows ranks operations, epoch by epoch."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from eoinas import bench, files
+from eoinas.metrics import strength
+from eoinas.report import bench_read, plot
+from eoinas.report.scale import announce
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+COLOURS = {
+    **{"beta": "#7f7f7f", "A": "#d9822b", "inverse_E": "#8c6d31", "S": "#17b8dc", "I": "#1f6fb4", "l": "#101040"},
+    **{"S_percent": "#f7b6d2", "I_percent": "#c20a29"},
+}
+MEASURES = {"tau": "Kendall's tau", "regret": "regret of the first (points)"}
+BANDS = ("beta", "I", "I_percent")  # the others have lines alone
+
+
+def fig_bench_tau(scale: str, path: Path | str) -> None:
+    """Draw tau and regret, a column a definition of true strength, on supernets without prunes; numbers to a CSV of that name.
+
+    Raises:
+        InputError: a result is missing.
+    """
+    plan = bench.load(scale)
+    whole = bench_read.strengths(scale)
+    found = whole[whole["variant"] == plan.masked]
+    plot.style()
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+
+    figure = Figure(figsize=(13, 7.5), layout="constrained")
+    panels = figure.subplots(len(MEASURES), len(bench.TRUTHS), sharex=True)
+    rows = ["truth,quantity,measure,epoch,mean,low,high"]
+    for column, (truth, words) in enumerate(bench.TRUTHS.items()):
+        for row, (measure, name) in enumerate(MEASURES.items()):
+            rows += _panel(panels[row, column], found[found["truth"] == truth], truth, measure)
+            panels[row, 0].set_ylabel(name)
+        panels[0, column].axhline(0, color="0.3", linewidth=1)
+        panels[1, column].set_ylim(bottom=0)
+        panels[0, column].set_title(f"true strength:\n{words}")
+        panels[-1, column].set_xlabel("epoch of the search")
+        panels[-1, column].xaxis.set_major_locator(MaxNLocator(6, integer=True))
+    for axes in panels[0, 1:]:
+        axes.sharey(panels[0, 0])
+    panels[0, 0].autoscale()
+    handles = panels[0, 0].get_lines()[: len(bench.QUANTITIES)]
+    figure.legend(handles, list(bench.QUANTITIES.values()), loc="outside lower center", ncols=4, frameon=False)
+    variant = plan.variants[plan.masked]
+    bands = "; bands: 95 % intervals over searches" if len(variant.searches) >= strength.FEWEST else ""
+    figure.suptitle(
+        f"NAS-Bench-201: does it rank operations? ({announce(scale)})\n"
+        f"{variant.label}, {len(variant.searches)} searches, mean over 6 edges each{bands}",
+        fontsize=13,
+    )
+    files.write_text(Path(path).with_suffix(".csv"), "\n".join(rows) + "\n")
+    plot.save(figure, path)
+
+
+def _panel(axes: "Axes", found: "pd.DataFrame", truth: str, measure: str) -> list[str]:
+    """Lines of all quantities; the rows of the CSV."""
+    rows = []
+    for quantity in bench.QUANTITIES:
+        colour = COLOURS[quantity]
+        steps = found[found["quantity"] == quantity].groupby("epoch")
+        means = {epoch: bench_read.summary(part, measure) for epoch, part in steps}
+        axes.plot(list(means), [mean.value for mean in means.values()], color=colour, linewidth=2.2 if quantity in BANDS else 1.3)
+        if quantity in BANDS and all(mean.low is not None for mean in means.values()):
+            low, high = zip(*((mean.low, mean.high) for mean in means.values()), strict=True)
+            axes.fill_between(list(means), low, high, color=colour, alpha=0.18, linewidth=0)
+        for epoch, mean in means.items():
+            numbers = ",".join("" if part is None else f"{part:.4f}" for part in mean)
+            rows.append(f"{truth},{quantity},{measure},{epoch},{numbers}")
+    return rows

@@ -1,0 +1,180 @@
+"""The table of NAS-Bench-201: what the cells of all searches are worth, whether variants differ, what ranks operations."""
+
+import statistics
+from collections.abc import Iterator
+
+import pandas as pd
+
+from eoinas import bench
+from eoinas.data import nasbench201
+from eoinas.metrics import strength
+from eoinas.report import bench_questions, bench_read, table
+from eoinas.report.bench_reference import PUBLISHED
+from eoinas.report.reference import NONE
+from eoinas.report.scale import announce, is_paper
+
+DRAWS = (4, 10, 100)  # of random search
+ALL_3X3 = ("nor_conv_3x3",) * nasbench201.EDGES
+TESTS = [name for name in nasbench201.ACCURACIES if name != nasbench201.VALID]
+COLUMNS = (
+    *("Source", "Cell by", "n", *(f"{nasbench201.ACCURACIES[name]} (%)" for name in TESTS)),
+    *("Rank of 15,625, median", "Regret on CIFAR-10 (points)"),
+)
+LEVEL = 0.05
+
+
+def table_bench(scale: str) -> table.Table:
+    """Markdown, CSV and metrics.
+
+    Raises:
+        InputError: a result is missing.
+    """
+    plan = bench.load(scale)
+    truth = nasbench201.load(plan.table, plan.sha256)
+    cells, strengths = bench_read.cells(scale), bench_read.strengths(scale)
+    measured = {name: bench_read.final(cells, name) for name in (*plan.variants, bench.MASKED)}
+    ranks = list(rankings(plan, strengths))
+    records = [{"kind": "cells", **record} for record in _records(plan, measured)]
+    metrics = {name: _numbers(frame) for name, frame in measured.items()}
+    metrics["tau"] = {row["quantity"]: round(row["tau"].value, 4) for row in ranks if row["truth"] == "mean"}
+    return table.Table(_markdown(scale, plan, truth, measured, strengths), table.csv_text(records), metrics)
+
+
+def label(plan: bench.Plan, name: str) -> str:
+    """A variant, or masking, in words."""
+    if name == bench.MASKED:
+        return f"masking, on the supernets of `{plan.masked}`"
+    return plan.variants[name].label
+
+
+def _numbers(frame: pd.DataFrame) -> dict:
+    """Mean test accuracy and rank of the searches' cells."""
+    found = frame[nasbench201.TEST]
+    spread = {"sd": round(float(found.std()), 4)} if len(found) > 1 else {}
+    return {"accuracy": round(float(found.mean()), 4), **spread, "rank": float(frame["rank"].median()), "n": len(found)}
+
+
+def _records(plan: bench.Plan, measured: dict[str, pd.DataFrame]) -> Iterator[dict]:
+    for name, frame in measured.items():
+        for seed, row in frame.iterrows():
+            yield {"variant": name, "label": label(plan, name), "seed": seed, **row.drop(["variant", "epoch"]).to_dict()}
+
+
+def comparisons(measured: dict[str, pd.DataFrame], plan: bench.Plan) -> Iterator[dict]:
+    """Every variant against the one that masking is done on, paired by seed; p by sign flips, Holm's over all.
+
+    Seeds that both have are counted.
+    """
+    reference, found = measured[plan.masked], []
+    for name, frame in measured.items():
+        pairs = frame.join(reference, rsuffix="_other", how="inner")
+        if name != plan.masked and len(pairs) > 1:
+            differences = (pairs[nasbench201.TEST] - pairs[f"{nasbench201.TEST}_other"]).to_numpy()
+            found.append({"variant": name, "n": len(pairs), "mean": strength.over_searches(differences[:, None])})
+            found[-1]["p"] = strength.sign_flips(differences)
+    for test, corrected in zip(found, strength.holm([test["p"] for test in found]), strict=True):
+        yield {**test, "holm": corrected}
+
+
+def rankings(plan: bench.Plan, strengths: pd.DataFrame) -> Iterator[dict]:
+    """Tau and regret of every quantity and definition on the supernets that masking is done on, over all steps of the chain."""
+    chosen = strengths[strengths["variant"] == plan.masked]
+    for quantity in bench.QUANTITIES:
+        for truth in bench.TRUTHS:
+            part = chosen[(chosen["quantity"] == quantity) & (chosen["truth"] == truth)]
+            about = {"quantity": quantity, "truth": truth}
+            yield {**about, "tau": bench_read.summary(part, "tau"), "regret": bench_read.summary(part, "regret")}
+
+
+def _markdown(
+    scale: str,
+    plan: bench.Plan,
+    truth: nasbench201.Table,
+    measured: dict[str, pd.DataFrame],
+    strengths: pd.DataFrame,
+) -> str:
+    tests, ranks = list(comparisons(measured, plan)), list(rankings(plan, strengths))
+    below = "" if is_paper(scale) else f" ({announce(scale)})"
+    parts = [
+        f"# NAS-Bench-201{below}: what the cells that were found are worth\n",
+        "Searches on the space of NAS-Bench-201 (Dong and Yang, 2020), each ending in one of its 15,625 cells, whose accuracy is "
+        "looked up: after 200 epochs, the mean of the benchmark's own trainings. n counts searches; mean ± sample standard "
+        "deviation. Regret: the best cell's accuracy less this one's.\n",
+        table.grid(COLUMNS, [*_measured_rows(scale, plan, measured), *_known_rows(truth), *_published_rows()]),
+        *bench_questions.parts(plan, measured, strengths, below),
+        f"### Do variants find other cells than {label(plan, plan.masked)}?{below}\n",
+        "CIFAR-10 test accuracy, paired by seed: the mean difference in points, its 95 % interval by a bootstrap over seeds, p "
+        f"of a paired permutation test (signs flipped), and p after Holm's correction for {len(tests)} comparisons, held against "
+        f"{LEVEL}. A difference that is not significant is not shown to be none.\n",
+        _tests(plan, tests),
+        f"### What ranks operations as their true strength does?{below}\n",
+        f"On the same supernets, those of {label(plan, plan.masked)}, where no operation died: Kendall's tau of what the search "
+        "knew with the true strength of the five operations of an edge, and what it costs on an edge to take the operation that "
+        "it ranks first (points of CIFAR-10 test accuracy), mean over edges and steps of the chain; 95 % intervals by a "
+        f"bootstrap over {len(plan.variants[plan.masked].searches)} searches. True strength is, in turn: "
+        f"{'; '.join(bench.TRUTHS.values())}.\n",
+        _rankings(ranks),
+    ]
+    return "\n".join(parts)
+
+
+def _measured_rows(scale: str, plan: bench.Plan, measured: dict[str, pd.DataFrame]) -> Iterator[list[str]]:
+    for name, frame in measured.items():
+        head = [table.measured_mark(scale), f"**{label(plan, name)}** (`{name}`)", str(len(frame))]
+        numbers = [_spread(frame[column].tolist()) for column in (*TESTS, "regret")]
+        yield [*head, *numbers[:-1], f"{frame['rank'].median():,.0f}", numbers[-1]]
+
+
+def _spread(values: list[float]) -> str:
+    return f"{statistics.fmean(values):.2f}" + (f" ± {statistics.stdev(values):.2f}" if len(values) > 1 else "")
+
+
+def _known_rows(truth: nasbench201.Table) -> Iterator[list[str]]:
+    """What follows from the benchmark alone."""
+    best, source = truth.columns[nasbench201.TEST].max(), "from the table"
+    for draws in (1, *DRAWS):
+        what = "a random cell" if draws == 1 else f"the best of {draws} random cells by validation accuracy"
+        found = [bench_read.random_cell(truth, draws, column) for column in TESTS]
+        rank = _median_rank(truth, draws)
+        yield [source, what, NONE, *(f"{mean:.2f} ± {sd:.2f}" for mean, sd in found), f"{rank:,}", f"{best - found[0][0]:.2f}"]
+    optimum = tuple(nasbench201.OPERATIONS[o] for o in truth.digits[truth.columns[nasbench201.TEST].argmax()])
+    for what, cell in (("3×3 convolutions alone, no search", ALL_3X3), ("the best cell", optimum)):
+        numbers = [truth.accuracy(cell, column) for column in TESTS]
+        yield [source, what, NONE, *(f"{n:.2f}" for n in numbers), f"{truth.rank(cell):,}", f"{best - numbers[0]:.2f}"]
+
+
+def _median_rank(truth: nasbench201.Table, draws: int) -> int:
+    """Of the best of ``draws`` random cells by validation accuracy."""
+    order = (-truth.columns[nasbench201.TEST]).argsort(kind="stable")
+    return 1 + int(truth.best_of(draws)[order].cumsum().searchsorted(0.5))
+
+
+def _published_rows() -> Iterator[list[str]]:
+    for row in PUBLISHED:
+        seconds = "" if row.seconds == NONE else f", {row.seconds} s"
+        yield [f"quoted: {row.source}", f"{row.method}{seconds}", NONE, row.accuracy, *[NONE] * 4]
+
+
+def _tests(plan: bench.Plan, tests: list[dict]) -> str:
+    if not tests:
+        return "One search a variant: nothing to test.\n"
+    rows = []
+    for test in tests:
+        verdict = "**no significant difference**" if test["holm"] >= LEVEL else "better" if test["mean"].value > 0 else "worse"
+        numbers = [_interval(test["mean"], "+.2f"), f"{test['p']:.3g}", f"{test['holm']:.3g}"]
+        rows.append([f"`{test['variant']}` {label(plan, test['variant'])}", str(test["n"]), *numbers, verdict])
+    return table.grid(("Variant", "n", "Difference (points)", "p", "p, corrected", "Verdict"), rows)
+
+
+def _interval(mean: strength.Mean, form: str) -> str:
+    value = format(mean.value, form)
+    return value if mean.low is None else f"{value} [{mean.low:{form}}, {mean.high:{form}}]"
+
+
+def _rankings(ranks: list[dict]) -> str:
+    columns = ("Quantity", *(f"tau, {name}" for name in bench.TRUTHS), *(f"regret, {name}" for name in bench.TRUTHS))
+    rows = []
+    for quantity, words in bench.QUANTITIES.items():
+        own = [row for row in ranks if row["quantity"] == quantity]
+        rows.append([words, *(_interval(row["tau"], ".2f") for row in own), *(_interval(row["regret"], ".2f") for row in own)])
+    return table.grid(columns, rows)
