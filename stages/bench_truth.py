@@ -1,7 +1,8 @@
 """NAS-Bench-201: every cell that a search stood for, looked up. Usage: python -m stages.bench_truth SCALE"""
 
 from eoinas import bench, command, files
-from eoinas.report import bench_truth, table
+from eoinas.metrics import bench_truth
+from eoinas.report import table
 
 
 def main(scale: str) -> None:

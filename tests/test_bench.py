@@ -502,7 +502,7 @@ def test_tau_again_in_ten_lines(run: Path, table: accuracies.Table) -> None:
 
 def test_the_chain_on_a_search_that_prunes_is_its_own_until_the_first_prune(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of l that is computed anew for all searches, for eoinas, whose own chain follows the same I."""
-    from eoinas.report import bench_load
+    from eoinas.metrics import bench_load
 
     monkeypatch.chdir(run)
     plan = bench.load("demo")
@@ -527,7 +527,7 @@ def test_the_table_names_what_is_measured_known_and_quoted(run: Path) -> None:
 
 
 def test_a_missing_or_damaged_search_is_named(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from eoinas.report import bench_load
+    from eoinas.metrics import bench_load
 
     monkeypatch.chdir(run)
     plan, path = bench.load("demo"), run / "results/demo/bench/sss/0-15/2/trace.npz"

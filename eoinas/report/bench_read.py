@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 
 def cells(scale: str) -> "pd.DataFrame":
-    """A row a search and step: see ``bench_truth.cells``."""
+    """A row a search and step: see ``metrics.bench_truth.cells``."""
     return _frame(scale, bench.CELLS, {"operations": str})
 
 
 def strengths(scale: str) -> "pd.DataFrame":
-    """A row a search, step, edge, quantity and definition of true strength: see ``bench_truth.strengths``."""
+    """A row a search, step, edge, quantity and definition of true strength: see ``metrics.bench_truth.strengths``."""
     return _frame(scale, bench.STRENGTHS, {})
 
 

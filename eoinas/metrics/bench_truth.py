@@ -4,8 +4,7 @@ from collections.abc import Iterator
 
 from eoinas import bench
 from eoinas.data import nasbench201
-from eoinas.metrics import strength
-from eoinas.report import bench_load
+from eoinas.metrics import bench_load, strength
 
 
 def cells(scale: str) -> list[dict]:
