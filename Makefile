@@ -28,7 +28,7 @@ mutants: $(VENV)/dev  ## change the method's code at random and see that a test 
 	python -m tests.mutants
 
 # In this order, for the last writes up what the others found.
-BENCHMARKS := search_step seg_search_step calls operations retrain_step data_path loaders checkpoint_cost demo_time growth report
+BENCHMARKS := search_step seg_search_step bench_step calls operations retrain_step data_path loaders checkpoint_cost demo_time growth report
 
 bench: $(VENV)/run  ## every speed claim measured, to reports/performance; under 20 minutes, on a quiet machine
 	set -e; for name in $(BENCHMARKS); do python -m benchmarks.$$name; done

@@ -6,6 +6,7 @@ from eoinas import files, formats
 ORDER = (
     "search_step",
     "seg_search_step",
+    "bench_step",
     "calls",
     "operations",
     "retrain_step",

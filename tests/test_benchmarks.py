@@ -12,7 +12,7 @@ import torch
 from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from benchmarks import calls, checkpoint_cost, reference, retrain_step, search_step, timing, work
+from benchmarks import bench_step, calls, checkpoint_cost, reference, retrain_step, search_step, timing, work
 from benchmarks.search_step import SPACE, Case
 from eoinas.data import augment
 from eoinas.models import path as paths
@@ -73,6 +73,31 @@ def test_loss_and_gradients_are_those_of_the_plain_supernet(network: Callable, f
         results.append((loss, gradients[0].flatten(), torch.cat([each.flatten() for each in gradients[1:]])))
     for ours, theirs in zip(*results, strict=True):
         assert (ours - theirs).norm() <= 1e-12 * theirs.norm()
+
+
+def test_the_plain_supernet_of_the_benchmark_computes_the_same() -> None:
+    """Logits, and the gradient of alpha, of one draw."""
+    fast, plain = (network.double() for network in bench_step.networks())
+    images = torch.randn(3, 3, 8, 8, dtype=torch.float64)
+    shape, found = bench_step.SPACE.shape, []
+    tau = gumbel.noise(shape, torch.Generator().manual_seed(4))
+    living = torch.ones(shape, dtype=torch.bool)
+    for network in (fast, plain):
+        alpha = torch.zeros(shape, requires_grad=True)
+        if network is plain:
+            logits = plain(
+                images,
+                *(
+                    each.double() if each.is_floating_point() else each
+                    for each in reference.hard_weights(alpha, living, tau, 5.0)
+                ),
+            )
+        else:
+            h = gumbel.relax(alpha, living, tau, 5.0)
+            index = h.detach().argmax(-1)
+            logits = fast(images, paths.sampled(index, gumbel.straight_through(h, index).double(), bench_step.SPACE.zero))
+        found.append((logits.detach(), torch.autograd.grad(logits.square().sum(), alpha)[0]))
+    torch.testing.assert_close(*found, rtol=1e-6, atol=1e-9)
 
 
 def test_a_search_step_makes_few_calls() -> None:

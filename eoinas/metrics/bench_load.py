@@ -13,7 +13,7 @@ from eoinas import bench, formats
 from eoinas.data import nasbench201
 from eoinas.errors import InputError
 from eoinas.nas import importance, markov
-from eoinas.spaces import registry
+from eoinas.spaces.nasbench201 import NasBench201
 
 
 class Found(NamedTuple):
@@ -50,7 +50,7 @@ def _found(path: str, variant: bench.Variant) -> Found:
         with np.load(path, allow_pickle=False) as arrays:
             trace = {name: arrays[name] for name in arrays.files}
         settings = variant.search
-        space = registry.space(settings["space"], settings["operations"])
+        space = NasBench201(tuple(settings["operations"]))
         zero = settings["zero_may_win"]
 
         def cell(importance: np.ndarray, alive: np.ndarray) -> tuple[str, ...]:
@@ -111,4 +111,4 @@ def truths(accuracies: nasbench201.Table, cell: Sequence[str], operations: Seque
 def masked(scale: str, plan: bench.Plan, seed: int) -> tuple[str, ...]:
     """The cell that masking chose on a search's supernet."""
     path = f"results/{scale}/bench_masked/{seed}/cell.json"
-    return registry.space(bench.SPACE, plan.operations).parse(formats.read_json(path), path)
+    return NasBench201(tuple(plan.operations)).parse(formats.read_json(path), path)
