@@ -123,7 +123,11 @@ def memory(scale: str) -> Iterator[Finding]:
     said = ", ".join(f"{stage} {gib:.1f}" for stage, gib in found.items())
     yield OK, "memory", f"{said} GiB of one GPU, and its kernels' own; all of a batch on one"
     if sizes and (large := [stage for stage, gib in found.items() if gib > min(sizes)]):
-        yield NOTE, "memory", f"{', '.join(large)} take more than {min(sizes):.0f} GiB: use several GPUs, accumulate, or bf16"
+        yield (
+            NOTE,
+            "memory",
+            f"more than the GPU's {min(sizes):.0f} GiB: {', '.join(large)}; use several GPUs, accumulate, or bf16",
+        )
 
 
 def disk(scale: str) -> Iterator[Finding]:

@@ -1,11 +1,13 @@
 import shutil
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+import torch
 import yaml
 
-from eoinas import checkpoint, doctor
+from eoinas import checkpoint, doctor, memory
 from eoinas.code import ROOT
 
 
@@ -22,6 +24,7 @@ def project(tmp_path, monkeypatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("DVC_ROOT", raising=False)
     monkeypatch.setitem(doctor.DISK, "demo", 0)
+    monkeypatch.setattr(memory, "needed", lambda _resolved: [("search", 0.5), ("retrain", 2.0)])  # counting takes seconds
     return tmp_path
 
 
@@ -56,6 +59,15 @@ def test_a_fresh_demo_can_run(project, monkeypatch, capsys) -> None:
         "parameters",
     ):
         assert f"  {what}" in out
+    assert "search 0.5, retrain 2.0 GiB of one GPU" in out
+
+
+def test_a_stage_that_a_gpu_has_no_room_for_is_named(project, monkeypatch) -> None:
+    small = SimpleNamespace(total_memory=2**30, name="small")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _number: small)
+    notes = [text for state, what, text in doctor.memory("demo") if state == doctor.NOTE]
+    assert notes == ["more than the GPU's 1 GiB: retrain; use several GPUs, accumulate, or bf16"]
 
 
 def test_absent_data_are_named_and_end_in_1(project, monkeypatch, capsys) -> None:

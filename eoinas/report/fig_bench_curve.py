@@ -48,7 +48,7 @@ def fig_bench_curve(scale: str, path: Path | str) -> None:
         axes.axhline(level, color=plot.RANDOM, linestyle="--" if draws == 1 else ":", linewidth=1.5, label=words)
     axes.set(xlabel="epoch of the search", ylabel="test accuracy of the cell on CIFAR-10, %")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.legend(loc="lower right", fontsize=10)
+    figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=10)
     band = "; band: its 95 % interval" if any(len(plan.variants[name].searches) >= strength.FEWEST for name in shown) else ""
     figure.suptitle(f"NAS-Bench-201: the cell that a search stands for\n{announce(scale)}; mean over searches{band}", fontsize=12)
     files.write_text(Path(path).with_suffix(".csv"), "\n".join(rows) + "\n")
