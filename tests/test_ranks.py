@@ -86,6 +86,7 @@ def test_shards_are_disjoint_and_complete(alone, together) -> None:
         assert sorted(index for step in first[epoch] + second[epoch] for index in step) == list(range(COUNT))
 
 
+@pytest.mark.slow
 def test_a_rank_without_rows_in_the_last_batch(tmp_path) -> None:
     one, three = start(tmp_path / "one", 1, 10), start(tmp_path / "three", 3, 10)
     finish(one)
@@ -117,6 +118,7 @@ def test_without_sync_bn_ranks_normalise_by_themselves(alone, tmp_path) -> None:
     assert len(set(first[:2])) == 2
 
 
+@pytest.mark.slow
 def test_no_process_has_one_image_to_normalise_by_itself(tmp_path) -> None:
     """Eleven images in batches of four: the last has three, and one of two processes would get one of them."""
     one, two = start(tmp_path / "one", 1, kind="auxiliary"), start(tmp_path / "two", 2, sync_bn="false", kind="auxiliary")
@@ -127,6 +129,7 @@ def test_no_process_has_one_image_to_normalise_by_itself(tmp_path) -> None:
     assert difference(tmp_path / "one/out", tmp_path / "two/out") > 1e-4
 
 
+@pytest.mark.slow
 def test_a_node_that_nothing_reads_is_trained_as_in_one_process(tmp_path) -> None:
     one, two = start(tmp_path / "one", 1, kind="dead"), start(tmp_path / "two", 2, kind="dead")
     finish(one)
