@@ -46,6 +46,22 @@ def test_three_steps_of_the_search() -> None:
     assert result.trace["pruned"].shape == (1, 2, 14)
 
 
+@pytest.mark.parametrize("variant", ["gdas", "eoinas"])
+def test_three_steps_of_the_search_on_nasbench201(variant: str) -> None:
+    """GDAS's settings, where alpha learns from the first step, and the paper's."""
+    paper = {"batch_size": BATCH, "epoch_images": STEPS * BATCH, "epochs": 2, "warmup": int(variant != "gdas"), "prune_every": 2}
+    whole = resolve(params.read(), "paper")[f"bench/{variant}/0-15"].search
+    assert (whole.C, whole.layers, whole.average, whole.epochs) == (16, 15, 1, 250 if variant == "gdas" else 160)
+    settings = whole.model_copy(update=paper)
+    images = image_data.halves(small.data(size=32, train=2 * STEPS * BATCH), small.SPLIT, torch.device("cpu"))
+    network, result = search_cifar.run(images, settings, 0, "paper size", small.NoCheckpoint())
+    assert len(network.skeleton.stages) * len(network.skeleton.stages[0]) == 15
+    assert all(value.isfinite().all() for value in network.parameters())
+    assert result.trace["alpha"].shape == (2 if variant == "gdas" else 1, 1, 6, 5)
+    assert abs(result.trace["alpha"][-1]).max() > 0
+    assert len(result.trace["prune_epochs"]) == int(variant == "eoinas")
+
+
 def test_three_steps_of_the_retraining(monkeypatch) -> None:
     paper = {"batch_size": BATCH, "eval_batch_size": BATCH, "epochs": 2, "epoch_images": 2 * BATCH}
     settings = classify.RetrainParams(**{**small.PAPER["retrain"], **paper})
