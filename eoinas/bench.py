@@ -44,11 +44,6 @@ class Variant(params.Section):
     searches: list[tuple[str, int]]  # item of `bench_seeds` (a stage) and seed
     search: dict  # its parameters, those of ``train.search_cifar.BenchSearchParams``
 
-    @property
-    def seeds(self) -> list[int]:
-        """Of all its searches."""
-        return [seed for _, seed in self.searches]
-
 
 class Plan(params.Section):
     """All that a report needs to know beside results."""

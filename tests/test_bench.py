@@ -26,10 +26,11 @@ from eoinas.metrics import strength
 from eoinas.models import path as paths
 from eoinas.models.nasbench201 import NetworkBench201
 from eoinas.nas import gumbel
-from eoinas.report import bench_questions
+from eoinas.report import bench_questions, welch
 from eoinas.spaces import nasbench201, registry
 from eoinas.train import masked, search
 from tests import test_search as small
+from tests.test_extension import COMMAND
 
 OPERATIONS = accuracies.OPERATIONS
 SPACE = registry.space("nasbench201", OPERATIONS)
@@ -290,7 +291,7 @@ def test_sign_flips_are_counted_one_by_one() -> None:
 
 
 def test_holm() -> None:
-    assert strength.holm([0.04, 0.01, 0.03]) == pytest.approx([0.06, 0.03, 0.06])
+    assert welch.holm([0.04, 0.01, 0.03]) == pytest.approx([0.06, 0.03, 0.06])
 
 
 def strengths_of(differences: dict[str, list[float]]) -> pd.DataFrame:
@@ -430,12 +431,6 @@ STAGES = (
     *("fig_bench_cells demo", "fig_bench_curve demo", "fig_bench_tau demo"),
 )
 TINY = {"C": 2, "epoch_images": 96, "batch_size": 8, "epochs": 6, "warmup": 2, "prune_every": 1}
-COMMAND = """
-import importlib, sys
-for line in sys.argv[1:]:
-    stage, *arguments = line.split()
-    importlib.import_module(f"stages.{stage}").main(*arguments)
-"""
 
 
 @pytest.fixture(scope="module")
@@ -518,7 +513,9 @@ def test_the_table_names_what_is_measured_known_and_quoted(run: Path) -> None:
     assert "demo scale: stand-in images, not a paper result" in text.split("\n")[0]
     assert text.count("**measured here, demo scale**") == 4
     assert "| from the table | a random cell | – | 87.06 ± 12.93 |" in text
-    assert text.count("| undecided |") + text.count("| **") >= 4
+    asked = text.split("### The questions")[1].split("###")[0]
+    assert asked.count("| 4 |") == 3  # searches of baseline
+    assert asked.count("| 3 |") == 1  # pairs of eoinas and sss
     assert "| GDAS, 31,610 s | – | 93.61 ± 0.09 |" in text
     means = [float(row["cifar10_test"]) for row in rows(run / "reports/demo/table_bench.csv") if row["variant"] == "baseline"]
     assert f"| 4 | {np.mean(means):.2f} ± {np.std(means, ddof=1):.2f} |" in text

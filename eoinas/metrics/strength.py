@@ -66,11 +66,3 @@ def sign_flips(differences: np.ndarray) -> float:
         signs = 1 - 2 * np.random.default_rng(SEED).integers(2, size=(RESAMPLES, n))
     means = np.abs(signs @ differences)
     return float((means >= np.abs(differences.sum()) - 1e-9).mean())
-
-
-def holm(ps: list[float]) -> list[float]:
-    """Holm's correction: the k-th smallest of m p-values times m - k + 1, never below the one before."""
-    found, below = [0.0] * len(ps), 0.0
-    for rank, index in enumerate(sorted(range(len(ps)), key=ps.__getitem__)):
-        below = found[index] = min(1.0, max(below, (len(ps) - rank) * ps[index]))
-    return found

@@ -8,9 +8,8 @@ import pandas as pd
 from eoinas import bench
 from eoinas.data import nasbench201
 from eoinas.metrics import strength
-from eoinas.report import table
+from eoinas.report import table, welch
 
-LEVEL = 0.05
 TRUTH = "mean"  # the definition of true strength that is tested
 # Words, what is subtracted from what, and below which advantage the answer is no, in the unit of the difference.
 RANKINGS = (
@@ -29,14 +28,14 @@ def tested(differences: list[np.ndarray]) -> list[tuple[strength.Mean, float, fl
     """Mean, p by sign flips, and p after Holm's correction over all, of paired differences [n] each."""
     ps = [strength.sign_flips(each) for each in differences]
     means = [strength.over_searches(each[:, None]) for each in differences]
-    return list(zip(means, ps, strength.holm(ps), strict=True))
+    return list(zip(means, ps, welch.holm(ps), strict=True))
 
 
 def answer(mean: strength.Mean, corrected: float, unit: str) -> str:
     """As docs/evidence.md defines it."""
     if mean.low is None or mean.high is None:
         return "undecided"
-    if corrected < LEVEL:
+    if corrected < welch.LEVEL:
         return "**confirmed**" if mean.value > 0 else "**refuted**"
     return "**refuted**: too small to matter" if mean.high < SMALL[unit] else "undecided"
 
@@ -73,7 +72,7 @@ def readings(plan: bench.Plan, strengths: pd.DataFrame) -> str | None:
     differences = [(each[name] - default).dropna().to_numpy() for name in names]
     rows = [[f"`{DEFAULT}` the present default", str(len(default)), interval(_mean(default)), "", "", "", ""]]
     for name, (mean, p, corrected), own in zip(names, tested(differences), differences, strict=True):
-        better = mean.low is not None and mean.low > 0 and corrected < LEVEL
+        better = mean.low is not None and mean.low > 0 and corrected < welch.LEVEL
         verdict = "**better than the default**" if better else "not shown to be better"
         head = [f"`{name}` {plan.variants[name].label}", str(len(own)), interval(_mean(each[name]))]
         rows.append([*head, interval(mean), f"{p:.3g}", f"{corrected:.3g}", verdict])
@@ -85,9 +84,10 @@ def _mean(values: pd.Series) -> strength.Mean:
     return strength.over_searches(values.to_numpy()[:, None])
 
 
-def interval(mean: strength.Mean) -> str:
+def interval(mean: strength.Mean, form: str = "+.2f") -> str:
     """Such as "+0.12 [+0.05, +0.20]"."""
-    return f"{mean.value:+.2f}" if mean.low is None else f"{mean.value:+.2f} [{mean.low:+.2f}, {mean.high:+.2f}]"
+    value = format(mean.value, form)
+    return value if mean.low is None else f"{value} [{mean.low:{form}}, {mean.high:{form}}]"
 
 
 def parts(plan: bench.Plan, measured: dict[str, pd.DataFrame], strengths: pd.DataFrame, below: str) -> Iterator[str]:

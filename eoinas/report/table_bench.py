@@ -7,8 +7,7 @@ import pandas as pd
 
 from eoinas import bench
 from eoinas.data import nasbench201
-from eoinas.metrics import strength
-from eoinas.report import bench_questions, bench_read, table
+from eoinas.report import bench_questions, bench_read, table, welch
 from eoinas.report.bench_reference import PUBLISHED
 from eoinas.report.reference import NONE
 from eoinas.report.scale import announce, is_paper
@@ -20,7 +19,6 @@ COLUMNS = (
     *("Source", "Cell by", "n", *(f"{nasbench201.ACCURACIES[name]} (%)" for name in TESTS)),
     *("Rank of 15,625, median", "Regret on CIFAR-10 (points)"),
 )
-LEVEL = 0.05
 
 
 def table_bench(scale: str) -> table.Table:
@@ -65,15 +63,15 @@ def comparisons(measured: dict[str, pd.DataFrame], plan: bench.Plan) -> Iterator
 
     Seeds that both have are counted.
     """
-    reference, found = measured[plan.masked], []
+    reference, found = measured[plan.masked], {}
     for name, frame in measured.items():
         pairs = frame.join(reference, rsuffix="_other", how="inner")
         if name != plan.masked and len(pairs) > 1:
-            differences = (pairs[nasbench201.TEST] - pairs[f"{nasbench201.TEST}_other"]).to_numpy()
-            found.append({"variant": name, "n": len(pairs), "mean": strength.over_searches(differences[:, None])})
-            found[-1]["p"] = strength.sign_flips(differences)
-    for test, corrected in zip(found, strength.holm([test["p"] for test in found]), strict=True):
-        yield {**test, "holm": corrected}
+            found[name] = (pairs[nasbench201.TEST] - pairs[f"{nasbench201.TEST}_other"]).to_numpy()
+    for (name, differences), (mean, p, corrected) in zip(
+        found.items(), bench_questions.tested(list(found.values())), strict=True
+    ):
+        yield {"variant": name, "n": len(differences), "mean": mean, "p": p, "holm": corrected}
 
 
 def rankings(plan: bench.Plan, strengths: pd.DataFrame) -> Iterator[dict]:
@@ -105,7 +103,7 @@ def _markdown(
         f"### Do variants find other cells than {label(plan, plan.masked)}?{below}\n",
         "CIFAR-10 test accuracy, paired by seed: the mean difference in points, its 95 % interval by a bootstrap over seeds, p "
         f"of a paired permutation test (signs flipped), and p after Holm's correction for {len(tests)} comparisons, held against "
-        f"{LEVEL}. A difference that is not significant is not shown to be none.\n",
+        f"{welch.LEVEL}. A difference that is not significant is not shown to be none.\n",
         _tests(plan, tests),
         f"### What ranks operations as their true strength does?{below}\n",
         f"On the same supernets, those of {label(plan, plan.masked)}, where no operation died: Kendall's tau of what the search "
@@ -160,15 +158,12 @@ def _tests(plan: bench.Plan, tests: list[dict]) -> str:
         return "One search a variant: nothing to test.\n"
     rows = []
     for test in tests:
-        verdict = "**no significant difference**" if test["holm"] >= LEVEL else "better" if test["mean"].value > 0 else "worse"
-        numbers = [_interval(test["mean"], "+.2f"), f"{test['p']:.3g}", f"{test['holm']:.3g}"]
+        verdict = (
+            "**no significant difference**" if test["holm"] >= welch.LEVEL else "better" if test["mean"].value > 0 else "worse"
+        )
+        numbers = [bench_questions.interval(test["mean"]), f"{test['p']:.3g}", f"{test['holm']:.3g}"]
         rows.append([f"`{test['variant']}` {label(plan, test['variant'])}", str(test["n"]), *numbers, verdict])
     return table.grid(("Variant", "n", "Difference (points)", "p", "p, corrected", "Verdict"), rows)
-
-
-def _interval(mean: strength.Mean, form: str) -> str:
-    value = format(mean.value, form)
-    return value if mean.low is None else f"{value} [{mean.low:{form}}, {mean.high:{form}}]"
 
 
 def _rankings(ranks: list[dict]) -> str:
@@ -176,5 +171,11 @@ def _rankings(ranks: list[dict]) -> str:
     rows = []
     for quantity, words in bench.QUANTITIES.items():
         own = [row for row in ranks if row["quantity"] == quantity]
-        rows.append([words, *(_interval(row["tau"], ".2f") for row in own), *(_interval(row["regret"], ".2f") for row in own)])
+        rows.append(
+            [
+                words,
+                *(bench_questions.interval(row["tau"], ".2f") for row in own),
+                *(bench_questions.interval(row["regret"], ".2f") for row in own),
+            ]
+        )
     return table.grid(columns, rows)

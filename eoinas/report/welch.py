@@ -1,6 +1,6 @@
 """Do two samples of test errors differ by more than chance? Welch's t-test for many pairs, with Holm's correction."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
 
 from eoinas.report import reference, table
@@ -30,12 +30,18 @@ def welch(errors: Mapping[str, tuple[float, ...]], pairs: Iterable[tuple[str, st
         result = ttest_ind(a, b, equal_var=False) if testable else None
         numbers = {"t": float(result.statistic), "p": float(result.pvalue)} if testable else {"t": None, "p": None}
         tests.append({**test, **numbers, "holm": None})
-    # Holm: the k-th smallest of m p-values times m - k + 1, never below the one before.
-    ranked = sorted((test for test in tests if test["p"] is not None), key=lambda test: test["p"])
-    below = 0.0
-    for rank, test in enumerate(ranked):
-        below = test["holm"] = min(1.0, max(below, (len(ranked) - rank) * test["p"]))
+    found = [test for test in tests if test["p"] is not None]
+    for test, corrected in zip(found, holm([test["p"] for test in found]), strict=True):
+        test["holm"] = corrected
     return tests
+
+
+def holm(ps: Sequence[float]) -> list[float]:
+    """Holm's correction: the k-th smallest of m p-values times m - k + 1, never below the one before."""
+    found, below = [0.0] * len(ps), 0.0
+    for rank, index in enumerate(sorted(range(len(ps)), key=ps.__getitem__)):
+        below = found[index] = min(1.0, max(below, (len(ps) - rank) * ps[index]))
+    return found
 
 
 def markdown(tests: list[dict]) -> str:
