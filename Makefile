@@ -4,7 +4,7 @@ VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
 
-.PHONY: repro test test-slow test-slurm faults mutants bench gpu plan doctor lint lock clean here
+.PHONY: repro test test-slow test-slurm faults mutants bench gpu plan tables doctor lint lock clean here
 
 # JOBS=2: two stages side by side, in the place of one after another.
 repro: $(VENV)/run  ## the whole graph at the scale of params.yaml
@@ -39,6 +39,9 @@ plan: $(VENV)/run  ## how long SCALE would take on 1 to 256 GPUs, imagined, to r
 
 gpu: $(VENV)/run  ## the first minutes on a GPU: equal bytes, speed, GPU-hours, to reports/gpu; 9 minutes at most
 	python -m benchmarks.gpu $(GPU)
+
+tables: $(VENV)/run  ## the committed reports of scales whose results are kept in data/kept, made again without training; a minute or two
+	python -m eoinas.kept
 
 doctor: $(VENV)/run  ## whether the scale of params.yaml can run here
 	python -m eoinas.doctor

@@ -1,7 +1,7 @@
 """How long the demo's stages take to start: ``python -m benchmarks.demo_time [repro]``.
 
-Works in a copy of the project. Every training stage is started as DVC starts it and ended before its first step; every table and
-figure is imported, or run whole if ``results/demo`` is there to run it on. ``repro`` runs the whole demo instead, a quarter of an
+Works in a copy of the project and of results/demo, which `make repro` makes. Every training stage is started as DVC starts it and
+ended before its first step; every table, figure and page is made whole. ``repro`` runs the whole demo instead, a quarter of an
 hour, and writes the wall time of each stage.
 """
 
@@ -14,22 +14,15 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import yaml
+
 from benchmarks import timing
-from eoinas import formats, genotype
 
 SCALE, TURNS = "demo", 3
-CELL = "data/genotypes/eoinas_cifar.json"
-DATA = ("data_cifar10", "data_cifar100", "data_imagenet", "data_cityscapes")
-TRAINING = {
-    "search": ("eoinas", "0-3"),
-    "random_cells": (),
-    "retrain": ("cifar10", "eoinas", "0-9"),
-    "standalone": ("0-7",),
-    "imagenet": ("eoinas",),
-    "seg_search": (),
-    "seg_pretrain": ("eoinas",),
-    "seg_train": ("eoinas", "scratch"),
-}
+LOCK = Path("dvc.lock")
+TRAINING = (
+    *("search", "bench_search", "random_cells", "retrain", "standalone", "imagenet", "seg_search", "seg_pretrain", "seg_train"),
+)
 # Runs a stage and leaves with code 7 when data and network are there and the loop over the steps is about to begin.
 FIRST_STEP = """
 import os, runpy, sys
@@ -43,26 +36,28 @@ STEPPED = 7
 
 
 def copy_project(folder: Path) -> None:
-    """The files that Git knows, and the demo's results if they are there."""
+    """The files that Git knows, and the demo's results."""
     names = subprocess.run(["git", "ls-files", "-z"], check=True, capture_output=True, text=True).stdout.split("\0")
     for name in filter(None, names):
         if Path(name).exists():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(name, folder / name)
     for name in (f"results/{SCALE}", f"data/prepared/{SCALE}"):
-        if Path(name).exists():
-            shutil.copytree(name, folder / name)
+        if not Path(name).exists():
+            sys.exit(f"error: {name}: no such folder; run `make repro` with `scale: {SCALE}` first")
+        shutil.copytree(name, folder / name)
 
 
-def give_cells(folder: Path) -> None:
-    """The files with the cells that trainings start from, where the copy has no results."""
-    cell = genotype.plain(genotype.load(CELL))
-    found = {"genotypes/eoinas.json": cell}
-    for place in ("entries/cifar10", "entries/imagenet", "seg_entries"):
-        found[f"{place}/eoinas.json"] = {"cell": cell, "cutout": 16}
-    for name, value in found.items():
-        if not (path := folder / f"results/{SCALE}" / name).exists():
-            formats.write_json(path, value)
+def commands() -> dict[str, list[str]]:
+    """What dvc.lock runs of each script at this scale, by the script: of several stages one of the whole method."""
+    found: dict[str, list[str]] = {}
+    for name, stage in sorted(
+        yaml.safe_load(LOCK.read_text(encoding="utf-8"))["stages"].items(), key=lambda item: "eoinas" not in item[0]
+    ):
+        words = stage["cmd"].split()
+        if name.partition("@")[2].split("-")[0] == SCALE:
+            found.setdefault(words[2].removeprefix("stages."), words[3:])
+    return found
 
 
 def seconds(folder: Path, command: list[str], code: int = 0) -> float:
@@ -77,27 +72,24 @@ def seconds(folder: Path, command: list[str], code: int = 0) -> float:
 
 def start_up(folder: Path, report: timing.Report) -> None:
     """The training stages, until their first step begins; nothing is left of a run, so that the next one starts anew."""
-    for stage, items in TRAINING.items():
-        command = ["-c", FIRST_STEP, stage, SCALE, *items]
+    known = commands()
+    for stage in TRAINING:
+        command = ["-c", FIRST_STEP, stage, *known[stage]]
         found = [seconds(folder, command, STEPPED) for _ in range(TURNS)]
         row(report, stage, "until the first step", found, 2.5)
 
 
 def tables(folder: Path, report: timing.Report) -> None:
-    """Tables and figures, whole or their imports."""
-    whole = (folder / f"results/{SCALE}/timing").exists()
-    for path in sorted(Path("stages").glob("*.py")):
-        if path.stem.startswith(("table_", "fig_")) or path.stem == "report":
-            command = ["-m", f"stages.{path.stem}", SCALE] if whole else ["-c", f"import stages.{path.stem}"]
-            found = [seconds(folder, command) for _ in range(TURNS)]
-            row(report, path.stem, "whole" if whole else "imports alone", found, 3 if whole else None)
+    """Tables, figures and pages, whole."""
+    for stage, items in sorted(commands().items()):
+        if stage.startswith(("table_", "fig_")) or stage in ("findings", "report"):
+            row(report, stage, "whole", [seconds(folder, ["-m", f"stages.{stage}", *items]) for _ in range(TURNS)], 3)
 
 
-def row(report: timing.Report, stage: str, what: str, found: list[float], bound: float | None) -> None:
-    """A stage's line and, where the whole of it was measured, its promise."""
+def row(report: timing.Report, stage: str, what: str, found: list[float], bound: float) -> None:
+    """A stage's line and its promise."""
     report.row(stage=stage, what=what, seconds=timing.spread(found).text(), n=len(found))
-    if bound:
-        report.target(f"{stage}: {what}", timing.spread(found), bound, False, "s")
+    report.target(f"{stage}: {what}", timing.spread(found), bound, False, "s")
 
 
 def repro(folder: Path, report: timing.Report) -> None:
@@ -116,7 +108,7 @@ def repro(folder: Path, report: timing.Report) -> None:
     for stage, spent in sorted(found.items(), key=lambda item: -item[1]):
         report.row(stage=stage, seconds=spent)
     total = (time.perf_counter() - begun) / 60
-    report.target("the whole demo", timing.spread([total]), 8, False, "minutes")
+    report.remarks = [f"{total:.2f} minutes in all."]
     if process.returncode:
         raise RuntimeError(f"dvc repro ended with {process.returncode}")
 
@@ -131,11 +123,9 @@ def main() -> None:
         works: tuple[Callable[[Path, timing.Report], None], ...] = (repro,) if whole else (start_up, tables)
         if not whole:
             report.remarks = [
-                "imagenet and seg_pretrain import timm's transforms of photographs, with them torchvision and torch's compiler."
+                "torch.optim brings torch's compiler with its first optimizer, about two seconds; the searches make theirs before "
+                "the first step. imagenet and seg_pretrain import timm's transforms of photographs, with them torchvision."
             ]
-            give_cells(folder)
-            for stage in DATA:
-                seconds(folder, ["-m", f"stages.{stage}", SCALE])
         for work in works:
             work(folder, report)
     report.write()

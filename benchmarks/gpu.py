@@ -293,7 +293,9 @@ def batches(parts: dict) -> dict[str, int]:
 
 
 def timed_as(stage: str) -> str:
-    """The stage whose step was timed for this one's: trainings on CIFAR have the same."""
+    """The stage whose step was timed for this one's: trainings on CIFAR have the same, masking runs a search's supernet."""
+    if stage == "bench_masked":
+        return "bench_search"
     return "retrain" if stage.startswith("retrain") or stage == "standalone" else stage
 
 

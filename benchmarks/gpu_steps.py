@@ -163,6 +163,7 @@ STAGES = {
     "seg_search": SEARCHING,
     "seg_train": (*TRAINING, FASTEST),
     PLAIN: (DEFAULT,),
+    "bench_search": (DEFAULT, ALONE),
     "random_cells": (DEFAULT,),
     "seg_pretrain": (DEFAULT, "bf16"),
     "seg_evaluate": (DEFAULT,),
@@ -194,11 +195,13 @@ class Bench:
         self._retrain = next(value.retrain for name, value in self.settings.items() if name.startswith("retrain/"))
         self._short = self.settings[f"derive/{plan.main}"].derive.short
         self._imagenet, self._pretrain = self.settings["imagenet"], self.settings["seg_pretrain"]
+        self._bench_search = self.settings["bench_masked"].search.model_copy(update={"warmup": 0})
         self._seg_search = self.settings["seg_search"].model_copy(update={"warmup": 0})
         self._seg_train = self.settings["seg_train"]
         self._cell = genotype.load(work.CELL)
         self.batch = {
             "search": self._search.batch_size,
+            "bench_search": self._bench_search.batch_size,
             "retrain": self._retrain.batch_size,
             COMPILED: self._retrain.batch_size,
             "random_cells": self._short.batch_size,
@@ -234,6 +237,11 @@ class Bench:
         """``stages.search``."""
         numbers = self._search.model_copy(update={"epoch_images": 0, **changes})
         search_cifar.run(self.images, numbers, 0, "search", meter)
+
+    def bench_search(self, meter: Meter, changes: dict) -> None:
+        """``stages.bench_search``."""
+        numbers = self._bench_search.model_copy(update={"epoch_images": 0, **changes})
+        search_cifar.run(self.images, numbers, 0, "bench_search", meter)
 
     def retrain(self, meter: Meter, changes: dict, short: bool = False) -> None:
         """``stages.retrain``, or the short training of ``stages.random_cells``."""

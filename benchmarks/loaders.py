@@ -13,12 +13,11 @@ import numpy as np
 import torch
 
 from benchmarks import timing
-from eoinas import files, params
+from eoinas import files, params, settings
 from eoinas.data import cityscapes, crops, scene_cache, streets
 from eoinas.data.file_batches import Dataset, FileBatches
 from eoinas.data.imagenet import Split
 from eoinas.data.photos import Photos
-from eoinas.train.segment import SegTrainParams
 
 WORKERS, TURNS = (0, 2), 3
 IMAGES, WIDTH, HEIGHT, IMAGE_SIZE = 64, 500, 375, 224  # ImageNet's mean size
@@ -76,17 +75,15 @@ def draw_scenes(folder: Path) -> list[cityscapes.Pair]:
 def loaders(folder: Path) -> list[Loader]:
     """What is measured, each with its files in ``folder``."""
     photos = draw_photographs(folder)
-    settings = params.load(SegTrainParams, "paper", "seg_train")
+    train = settings.resolve(params.read(), params.BASE)["seg_train"].train
     pairs = draw_scenes(folder)
-    side, crop = IMAGE_SIZE, settings.crops.crop
+    side, crop = IMAGE_SIZE, train.crops.crop
     return [
         Loader(f"photographs, training, {side} pixels", Photos(folder, photos, side, training=True), 16, 8),
         Loader(f"photographs, evaluation, {side} pixels", Photos(folder, photos, side, training=False), 16, 8),
         Loader("photographs, decoding alone", Decoded(folder, photos), 16, 8),
-        Loader(f"scenes, crop {crop}", crops.Crops(folder, pairs, settings.crops), settings.batch_size, 8),
-        Loader(
-            f"scenes, crop {crop}, cache", crops.Crops(folder, pairs, settings.crops, folder / "cache"), settings.batch_size, 8
-        ),
+        Loader(f"scenes, crop {crop}", crops.Crops(folder, pairs, train.crops), train.batch_size, 8),
+        Loader(f"scenes, crop {crop}, cache", crops.Crops(folder, pairs, train.crops, folder / "cache"), train.batch_size, 8),
     ]
 
 

@@ -21,6 +21,7 @@ from eoinas.fan import driver, graph, plan, resources
 OUT = Path("reports/plan")
 GPUS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 HOUR = 3600.0
+ITEMS = ("search_seeds", "retrain_runs", "bench_seeds")  # keys whose items are stages
 WIDE = [
     *((f"{stage}@*", resources.Need(gpu=8.0, cpu=64)) for stage in ("imagenet", "seg_pretrain")),
     ("seg_train*@*", resources.Need(gpu=4.0, cpu=32)),
@@ -39,12 +40,16 @@ class Case(NamedTuple):
     outcomes: list[plan.Outcome]
 
 
-def graph_of(scale: str, split: bool) -> graph.Needs:
-    """The stages of a scale, whichever params.yaml has chosen; ``split``: every seed and every run is a stage."""
+def values_of(scale: str, split: bool) -> dict:
+    """params.yaml with another scale chosen; ``split``: every seed and every run is a stage."""
     values = {**params.read(), "scale": scale}
     if split:
-        for key in ("search_seeds", "retrain_runs"):
-            values[key] = [str(number) for item in values[key] for number in params.numbers(item)]
+        values |= {key: [str(number) for item in values[key] for number in params.numbers(item)] for key in ITEMS}
+    return values
+
+
+def graph_of(values: dict) -> graph.Needs:
+    """The stages as DVC sees them."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         shutil.copy("dvc.yaml", folder)
@@ -63,12 +68,20 @@ def kind(stage: str) -> str:
     return SAME.get(name, name)
 
 
-def counted(needs: graph.Needs, takes: dict[str, resources.Need], scale: str) -> dict[str, float]:
+def idle(needs: graph.Needs, values: dict) -> set[str]:
+    """The searches that the scale leaves out."""
+    resolved = settings.resolve(values, values["scale"])
+    names = {stage: stage.partition("@")[2].split("-", 2)[1:] for stage in needs if kind(stage) == "bench_search"}
+    return {stage for stage, (variant, item) in names.items() if not resolved[f"bench/{variant}/{item}"].seeds}
+
+
+def counted(needs: graph.Needs, takes: dict[str, resources.Need], values: dict) -> dict[str, float]:
     """Seconds of each stage by its work, shared evenly by the stages of a kind; a minute where none is counted."""
-    total = {row.stage: row.total * row.count for row in work.rows(scale)}
-    kinds = [kind(stage) for stage in needs]
-    found = {}
-    for stage in needs:
+    total = {row.stage: row.total * row.count for row in work.rows(values["scale"])}
+    none = idle(needs, values)
+    kinds = [kind(stage) for stage in needs if stage not in none]
+    found = dict.fromkeys(none, 1.0)
+    for stage in (stage for stage in needs if stage not in none):
         share = total.get(kind(stage), 0.0) / kinds.count(kind(stage))
         found[stage] = share / (work.SUSTAINED * 1e12) / (takes[stage].gpu or 1.0) or 60.0
     return found
@@ -81,9 +94,10 @@ def hours(seconds: float) -> str:
 
 def case(title: str, scale: str, wide: bool, numbers: list[int]) -> Case:
     """The graph imagined on each of ``numbers`` GPUs that has room for its largest stage."""
-    needs = graph_of(scale, split=wide)
+    values = values_of(scale, split=wide)
+    needs = graph_of(values)
     takes = resources.of(needs, (WIDE if wide else []) + resources.read())
-    seconds = counted(needs, takes, scale)
+    seconds = counted(needs, takes, values)
     if not wide:
         seconds |= {stage: took for stage, took in driver.known_seconds().items() if stage in needs}
     largest = max(need.gpu for need in takes.values())

@@ -25,7 +25,7 @@ from eoinas.train import classify, search_cifar, search_seg
 CELL = "data/genotypes/eoinas_cifar.json"
 # Images of the paper's data sets; scales below paper use some of them.
 CIFAR, CIFAR_TEST, IMAGENET, IMAGENET_VAL, SCENES, SCENES_VAL = 50_000, 10_000, 1_281_167, 50_000, 2975, 500
-SCENE = (1024, 2048)
+SIDE, SCENE = 32, (1024, 2048)  # pixels
 SUSTAINED = 1.0  # TFLOP/s: about what the paper's 12 days for ImageNet on a GTX 1080 Ti come to
 
 
@@ -63,7 +63,7 @@ def supernet(network: nn.Module, size: int) -> tuple[int, int]:
 
 
 def _cifar(cell: genotype.Genotype, numbers: classify.RetrainParams) -> nn.Module:
-    return NetworkCIFAR(cell, numbers.C, numbers.layers, 10, 32, numbers.auxiliary_weight > 0)
+    return NetworkCIFAR(cell, numbers.C, numbers.layers, 10, SIDE, numbers.auxiliary_weight > 0)
 
 
 def searching(weight: float, alpha: float, numbers: object, half: int) -> tuple[float, float]:
@@ -99,7 +99,7 @@ def rows(scale: str, price: Price = counted) -> list[Row]:
     served = sum(entry is not None for entry in plan.per_seed.served_by.values())
     found = []
     with torch.device("meta"), torch.no_grad():
-        pair = price("search", lambda: supernet(search_cifar.build(derived.search, 10), 32))
+        pair = price("search", lambda: supernet(search_cifar.build(derived.search, 10), SIDE))
         cost = searching(*pair, derived.search, CIFAR // 2)
         found.append(Row("search", *cost, len(plan.variants) * searches))
         for name, numbers, images, test, count in (
@@ -108,8 +108,9 @@ def rows(scale: str, price: Price = counted) -> list[Row]:
             ("retrain_seeds", retrain, CIFAR, CIFAR_TEST, (len(plan.candidates) * searches - served) * plan.per_seed.runs),
             ("standalone", alone, CIFAR, CIFAR_TEST, len(plan.standalone_operations) * len(alone.runs)),
         ):
-            pair = price(name, lambda numbers=numbers: step(_cifar(cell, numbers), (32, 32)))
+            pair = price(name, lambda numbers=numbers: step(_cifar(cell, numbers), (SIDE, SIDE)))
             found.append(Row(name, *training(*pair, numbers, images, test), count))
+        found += _bench(resolved, price)
         net = NetworkImageNet(cell, transfer.C, transfer.layers, 1000, transfer.image_size)
         pair = price("imagenet", lambda: step(net, (transfer.image_size,) * 2))
         found.append(Row("imagenet", *training(*pair, transfer, IMAGENET, IMAGENET_VAL), len(plan.imagenet)))
@@ -125,6 +126,21 @@ def rows(scale: str, price: Price = counted) -> list[Row]:
         _, each = price("seg_evaluate", lambda: (0, flops(lambda: whole.eval()(torch.zeros(1, 3, *SCENE)))))
         found.append(Row("seg_evaluate", each, SCENES_VAL * each, 2 * scenes))
     return found
+
+
+def _bench(resolved: dict[str, params.Section], price: Price) -> list[Row]:
+    """The searches on NAS-Bench-201, whose lengths may differ by variant, and the masking on their supernets."""
+    masked, chosen = resolved["bench_masked"], resolved["bench_masked"].masked
+    stages = [section for name, section in resolved.items() if name.startswith("bench/") and section.seeds]
+    network = search_cifar.build(masked.search, 10)
+    weight, alpha = price("bench_search", lambda: supernet(network, SIDE // masked.search.average))
+    costs = [searching(weight, alpha, section.search, CIFAR // 2) for section in stages for _ in section.seeds]
+    images = chosen.draws * chosen.batch_size  # seen with each operation of each edge, forward
+    _, edges, operations = network.space.shape
+    return [
+        Row("bench_search", costs[0][0], sum(total for _, total in costs) / len(costs), len(costs)),
+        Row("bench_masked", chosen.batch_size * weight / 3, edges * operations * images * weight / 3, len(masked.searches)),
+    ]
 
 
 def table(found: list[Row]) -> str:

@@ -38,7 +38,8 @@ from eoinas import files, formats
 ROOT = Path(__file__).resolve().parents[1]
 KINDS = ("kill", "rename", "truncate", "flip", "dvc", "full")
 TRAINING = {
-    *("search", "random_cells", "retrain", "retrain_seeds", "standalone", "imagenet", "seg_search", "seg_pretrain", "seg_train")
+    *("search", "random_cells", "retrain", "retrain_seeds", "standalone", "bench_search", "bench_masked"),
+    *("imagenet", "seg_search", "seg_pretrain", "seg_train"),
 }
 MINUTES = 0.003
 SAVES = 20  # one of so many first checkpoints is the one whose renames a crash falls between
@@ -59,6 +60,8 @@ def copy_project(folder: Path) -> None:
             shutil.copy2(ROOT / name, folder / name)
     values = yaml.safe_load((folder / "params.yaml").read_text())
     values["machine"]["demo"]["checkpoint_minutes"] = MINUTES
+    bench = values["bench"]["variants"]  # less those that have nothing to do at this scale
+    values["bench"]["variants"] = {name: bench[name] for name, seeds in values["demo"]["repeats"]["bench"].items() if seeds}
     (folder / "params.yaml").write_text(yaml.safe_dump(values, sort_keys=False))
     (folder / "dvc.lock").unlink(missing_ok=True)
     # The crash between the two renames: the process kills itself there after so many checkpoints, if it is told a number.

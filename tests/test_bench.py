@@ -428,7 +428,7 @@ STAGES = (
     *("settings demo", "data demo cifar10"),
     *(f"bench_search demo cifar10 {variant} 0-15" for variant in ("gdas", "baseline", "sss", "eoinas")),
     *("bench_masked demo cifar10", "bench_truth demo", "table_bench demo"),
-    *("fig_bench_cells demo", "fig_bench_curve demo", "fig_bench_tau demo"),
+    *("fig_bench_cells demo", "fig_bench_curve demo", "fig_bench_tau demo", "fig_bench_sensitivity demo"),
 )
 TINY = {"C": 2, "epoch_images": 96, "batch_size": 8, "epochs": 6, "warmup": 2, "prune_every": 1}
 
@@ -519,7 +519,7 @@ def test_the_table_names_what_is_measured_known_and_quoted(run: Path) -> None:
     assert "| GDAS, 31,610 s | – | 93.61 ± 0.09 |" in text
     means = [float(row["cifar10_test"]) for row in rows(run / "reports/demo/table_bench.csv") if row["variant"] == "baseline"]
     assert f"| 4 | {np.mean(means):.2f} ± {np.std(means, ddof=1):.2f} |" in text
-    for name in ("cells", "curve", "tau"):
+    for name in ("cells", "curve", "tau", "sensitivity"):
         assert (run / f"reports/demo/fig_bench_{name}.png").stat().st_size > 10_000
 
 

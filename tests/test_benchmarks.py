@@ -1,8 +1,11 @@
 """The plain references compute what the project computes, and the steps never wait for the device."""
 
+import ast
+import importlib
 import json
 import subprocess
 import sys
+import types
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,6 +23,7 @@ from eoinas.models.seg_supernet import SupernetSegmentation
 from eoinas.nas import gumbel
 from eoinas.train import search
 
+ROOT = Path(__file__).resolve().parents[1]
 SMALL = Case(C=4, cells=3, batch=4, size=16)
 NCHW, LAST = torch.contiguous_format, torch.channels_last
 
@@ -198,6 +202,23 @@ def test_work_counts_every_run_of_every_stage() -> None:
     assert counts["retrain_seeds"] == (3 + 1) * 2 - 4  # the selected seeds' cells are trained as entries
     assert counts["standalone"] == 8
     assert all(counts.values())
+
+
+SCRIPTS = [
+    *sorted((ROOT / "benchmarks").glob("*.py")),
+    *(ROOT / f"tests/{name}.py" for name in ("faults", "mutants", "fan_faults")),
+]
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
+def test_what_a_script_takes_from_modules_is_there(path: Path) -> None:
+    """Scripts that run for many minutes, and that no test runs whole: each MODULE.NAME of the project's modules."""
+    module = importlib.import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            found = getattr(module, node.value.id, None)
+            if isinstance(found, types.ModuleType) and found.__name__.startswith(("eoinas", "benchmarks")):
+                assert hasattr(found, node.attr), f"{path.name}:{node.lineno}: {found.__name__}.{node.attr}"
 
 
 def test_works_take_turns_and_the_first_is_not_counted() -> None:

@@ -184,7 +184,9 @@ def test_settings_that_a_script_reads_are_its_first_deps(name: str) -> None:
     (main,) = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "main"]
     given = dict(zip([argument.arg for argument in main.args.args], arguments, strict=True))
     read = {name for call in _calls(tree, "params.read_settings") for name in [_filled(call.args[2], tree, given)]}
-    if name.startswith(("bench_masked", "bench_truth", "table_bench", "fig_bench")):
+    if name == "findings":
+        read |= {"report", "bench_report"}
+    elif name.startswith(("bench_masked", "bench_truth", "table_bench", "fig_bench")):
         read.add("bench_report")
     elif name.startswith(("table_", "fig_", "report", "complexity")):
         read.add("report")
@@ -246,8 +248,8 @@ def test_metrics_are_for_what_measures() -> None:
         for name in STAGES
         if name != "settings" and any(path.startswith("eoinas/metrics/") for path in closure(command(name)[0]))
     }
-    bench = {"bench_truth", "table_bench", "fig_bench_cells", "fig_bench_curve", "fig_bench_tau"}
-    assert users == {"complexity", "seg_evaluate", "table_4", *bench}
+    bench = {"bench_truth", "table_bench", *(f"fig_bench_{name}" for name in ("cells", "curve", "tau", "sensitivity"))}
+    assert users == {"complexity", "seg_evaluate", "table_4", "findings", *bench}
 
 
 def test_inits_are_empty() -> None:
@@ -366,7 +368,7 @@ def test_params_yaml_is_read_for_one_stage_alone(graph: tuple[str, Graph]) -> No
 
 def test_what_follows_a_search(graph: tuple[str, Graph]) -> None:
     _, stages = graph
-    reports = stages.matching("table_*", "fig_*", "report@*")
+    reports = stages.matching("table_*", "fig_*", "findings@*", "report@*")
     # `entries` writes a file for each network, and DVC trains only those again whose file changed.
     reached = stages.after(stages.matching("search@*-eoinas-*"), lambda name: not name.startswith("entries@"))
     # The stand-alone networks are trained again only if the final cell changed, the one file that they take from the searches.
@@ -394,7 +396,7 @@ def test_training_needs_its_cell_and_not_the_search(graph: tuple[str, Graph]) ->
 def test_what_follows_the_search_on_street_scenes(graph: tuple[str, Graph]) -> None:
     scale, stages = graph
     reached = stages.after({f"seg_search@{scale}"}, lambda name: not name.startswith("seg_entries@"))
-    assert reached - stages.matching("table_*", "fig_*", "report@*") == {f"seg_entries@{scale}"}
+    assert reached - stages.matching("table_*", "fig_*", "findings@*", "report@*") == {f"seg_entries@{scale}"}
     for name in stages.matching("seg_train_*", "seg_pretrain@*"):
         deps = stages.deps(name)
         assert not [dep for dep in deps if "/seg_search" in dep], name

@@ -489,6 +489,20 @@ def test_page(demo):
     assert places == sorted(places)
 
 
+def test_pictures_of_others_are_not_passed_on(demo):
+    write_reports(demo)
+    (demo / "reports/demo/fig_11.png").unlink()
+    with pytest.raises(InputError, match=r"fig_11\.png: no such file"):
+        page("demo")
+    for init in ("scratch", "pretrained"):
+        change(
+            demo / f"results/demo/seg_evaluate/eoinas/{init}/result.json",
+            data={"source": "folder", "counts": {"train": 8, "val": 6}},
+        )
+    assert "`fig_11.png` shows images of the data set and is not passed on" in (text := page("demo"))
+    assert "](fig_11.png)" not in text
+
+
 def test_page_names_other_arithmetic(demo):
     write_reports(demo)
     assert "allow_tf32" not in (text := page("demo"))

@@ -38,6 +38,7 @@ class Segmented:
     images: int
     iterations: int
     data: str
+    lent: bool  # whether others made the scenes, so that their terms hold for pictures of them
 
 
 def segmented(scale: str, entry: str, init: str) -> Segmented:
@@ -49,7 +50,7 @@ def segmented(scale: str, entry: str, init: str) -> Segmented:
     percent = {name: None if value is None else 100 * value for name, value in iou.items()}
     whole = about["source"] == "folder" and about["counts"] == CITYSCAPES
     data = "Cityscapes" if whole else _SCENES.get(about["source"], about["source"])
-    return Segmented(percent, 100 * miou, images, iterations, data)
+    return Segmented(percent, 100 * miou, images, iterations, data, about["source"] != "drawn")
 
 
 def seg_cost(scale: str) -> load.Cost:

@@ -7,8 +7,13 @@ from eoinas.errors import InputError
 from eoinas.report import cell, load, load_transfer, reference, table
 from eoinas.report.scale import announce, is_paper
 
+SCENES = "fig_11.png"
 # File: title and caption; each caption follows "Measured (scale):". Words in braces come from the plan.
 FIGURES = {
+    "fig_findings.png": (
+        "In one picture",
+        "what [findings.md](findings.md) says in words, with all numbers.",
+    ),
     "fig_5_9.png": (
         "Figs. 5 and 9: the selected cells",
         "the cells that the selected searches of the variants ended in, and the best random one. A row names the paper's figure "
@@ -45,7 +50,7 @@ FIGURES = {
         "Convergence of the search on street scenes",
         "train accuracy and loss by epoch; dotted lines are epochs after which operations were pruned.",
     ),
-    "fig_11.png": (
+    SCENES: (
         "Fig. 11: street scenes, labelled",
         "images of the validation set, their ground truth, and what the networks of Table V say that were trained from scratch "
         "and from the pretrained backbone.",
@@ -66,12 +71,27 @@ FIGURES = {
         "operations (1: the same order, 0: none); below, what the first of its order costs. Three definitions of true strength. "
         "The numbers are in [fig_bench_tau.csv](fig_bench_tau.csv).",
     ),
+    "fig_bench_sensitivity.png": (
+        "NAS-Bench-201: lambda and epsilon",
+        "the values that the paper chose by a grid search, which it does not show. The numbers are in "
+        "[fig_bench_sensitivity.csv](fig_bench_sensitivity.csv).",
+    ),
 }
 # Tables and figures in the order of the page.
 PARTS = (
-    *("table_1.md", "table_3.md", "fig_5_9.png", "fig_7_8.png", "fig_indicator.png", "fig_retrain.png", "fig_1_4.png"),
+    *(
+        "fig_findings.png",
+        "table_1.md",
+        "table_3.md",
+        "fig_5_9.png",
+        "fig_7_8.png",
+        "fig_indicator.png",
+        "fig_retrain.png",
+        "fig_1_4.png",
+    ),
     *("table_bench.md", "fig_bench_cells.png", "fig_bench_curve.png", "fig_bench_tau.png"),
-    *("table_2.md", "table_4.md", "fig_10.png", "fig_seg_search.png", "table_5.md", "fig_11.png"),
+    "fig_bench_sensitivity.png",
+    *("table_2.md", "table_4.md", "fig_10.png", "fig_seg_search.png", "table_5.md", SCENES),
 )
 FACTS = (
     f"Convention. {reference.ERROR}",
@@ -210,6 +230,9 @@ def _figure(scale: str, plan: plans.Plan, name: str) -> str:
         main=plan.main,
         plain=plan.plain,
     )
-    if not Path("reports", scale, name).is_file():
+    shown = f"![{title}]({name})"
+    if name == SCENES and load_transfer.segmented(scale, next(iter(plan.cityscapes)), load_transfer.INITS[0]).lent:
+        shown = f"`{name}` shows images of the data set and is not passed on with this page; `dvc repro` draws it."
+    elif not Path("reports", scale, name).is_file():
         raise InputError(f"reports/{scale}/{name}: no such file")
-    return f"## {title}\n\n![{title}]({name})\n\nMeasured ({announce(scale)}): {caption}\n"
+    return f"## {title}\n\n{shown}\n\nMeasured ({announce(scale)}): {caption}\n"

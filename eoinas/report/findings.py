@@ -1,0 +1,204 @@
+"""The page reports/SCALE/findings.md: what the results say about the paper's claims, each number with what it leaves open."""
+
+from collections.abc import Iterator, Sequence
+from itertools import combinations
+
+import pandas as pd
+
+from eoinas import bench
+from eoinas import plan as plans
+from eoinas.report import bench_questions, bench_read, estimate, likeness, load, load_transfer, reference, table
+from eoinas.report.estimate import Estimate
+from eoinas.report.scale import announce, is_paper
+
+PARTS = (("baseline", "sss", "SSS"), ("sss", "eoinas", "OII"))  # the paper's steps: from which variant to which, by what
+
+
+def findings(scale: str) -> table.Table:
+    """Markdown, one line a finding as CSV, metrics.
+
+    Raises:
+        InputError: a result is missing.
+    """
+    plan, asked = plans.load(scale), bench.load(scale)
+    cells, strengths = bench_read.cells(scale), bench_read.strengths(scale)
+    final = {name: bench_read.final(cells, name) for name in asked.variants}
+    searches = {name: load.over_searches(scale, name) for name in plan.candidates}
+    steps = [(one, other, what) for one, other, what in PARTS if one in plan.variants and other in plan.variants]
+    below = "" if is_paper(scale) else f" ({announce(scale)})"
+    records = [*_convergence(scale, plan, steps), *_errors(searches, steps)]
+    parts = [
+        f"# What was found{below}\n",
+        _banner(scale, plan, searches),
+        "![Errors over searches, and what ranks operations](fig_findings.png)\n",
+        f"## Does the indicator rank operations better than beta?{below}\n",
+        _ranking(asked, final, strengths),
+        f"## Do SSS and OII change the cells?{below}\n",
+        *_likeness(scale, plan),
+        f"## Do they change how the search converges? (Figs. 7 and 8){below}\n",
+        *_sentences(records, "convergence", plan),
+        f"## Do they change the error of the cells?{below}\n",
+        *_over_searches(plan, searches),
+        *_sentences(records, "error", plan),
+        "## What do the paper's own differences mean?\n",
+        *_paper(),
+        f"## Transfer{below}\n",
+        table.notes(_transfer(scale, plan)),
+    ]
+    metrics = {
+        record["what"]: {key: None if record[key] is None else round(record[key], 4) for key in ("difference", "low", "high")}
+        for record in records
+    }
+    return table.Table("\n".join(parts), table.csv_text(records), metrics)
+
+
+def _banner(scale: str, plan: plans.Plan, searches: dict[str, load.Searches]) -> str:
+    about, n = next(iter(searches.values())).about, len(plan.seeds)
+    held = "" if is_paper(scale) else f" **{announce(scale).capitalize()}: no number here may be held against one of the paper.**"
+    return (
+        f"> Made by the pipeline from the results of scale {scale}; each sentence follows from its numbers by a rule.{held} "
+        f"Searches of {len(plan.variants)} variants, {n} seeds each, on {about.data}. Intervals are 95 %, each by itself. "
+        '"No difference seen" means that the interval holds 0, not that there is none.\n'
+    )
+
+
+def _ranking(asked: bench.Plan, final: dict[str, pd.DataFrame], strengths: pd.DataFrame) -> str:
+    n = len(asked.variants[asked.masked].searches)
+    return (
+        f"On NAS-Bench-201, where the accuracy of every cell is known, with {n} searches; what counts as an answer was written "
+        "down before (docs/evidence.md). The whole is in [table_bench.md](table_bench.md).\n\n"
+        f"{bench_questions.questions(asked, final, strengths)}"
+    )
+
+
+def _likeness(scale: str, plan: plans.Plan) -> Iterator[str]:
+    cells = likeness.found(scale)
+    whole = likeness.edges(next(iter(cells[plan.main].values())))
+    rows = []
+    for one in plan.candidates:
+        others = likeness.other_seeds(cells, one, one)
+        simple = [likeness.without_weights(cell, plan.space) for cell in cells[one].values()]
+        rows.append([table.label(plan, one), _between(others) if others else reference.NONE, _between(simple)])
+    yield (
+        f"Edges of a search's cells that another search's cells have too, with the same operation between the same nodes, of "
+        f"{whole}: mean (smallest to largest). Two random cells say what chance gives.\n"
+    )
+    yield table.grid(("Searches", f"Shared by two seeds, of {whole}", f"Edges without weights, of {whole}"), rows)
+    pairs = [
+        [
+            f"{table.label(plan, one)}; {table.label(plan, other)}",
+            _between(likeness.same_seed(cells, one, other)),
+            _between(found) if (found := likeness.other_seeds(cells, one, other)) else reference.NONE,
+        ]
+        for one, other in combinations(plan.variants, 2)
+    ]
+    if pairs:
+        yield table.grid(("Two variants", "Shared with the same seed", "Shared with another seed"), pairs)
+
+
+def _between(counts: Sequence[int]) -> str:
+    return f"{sum(counts) / len(counts):.1f} ({min(counts)} to {max(counts)})"
+
+
+def _convergence(scale: str, plan: plans.Plan, steps: list[tuple[str, str, str]]) -> Iterator[dict]:
+    """Training accuracy in the last epoch and over all epochs in percent, paired by seed."""
+    curves = load.histories(scale, list(plan.variants))
+    last = curves[curves["epoch"] == curves["epoch"].max()]
+    for one, other, what in steps:
+        for frame, when in ((last, "in the last epoch"), (curves, "over all epochs")):
+            means = 100 * frame.groupby(["variant", "seed"])["train_accuracy"].mean()
+            paired = estimate.mean((means[other] - means[one]).tolist())
+            yield _record(
+                f"convergence: {what}, training accuracy {when}", one, other, paired, means[one].mean(), means[other].mean()
+            )
+
+
+def _errors(searches: dict[str, load.Searches], steps: list[tuple[str, str, str]]) -> Iterator[dict]:
+    """Test error over searches in percent: each step of the method, and each variant against random cells."""
+    own = [name for name in searches if name != plans.RANDOM]
+    for one, other, what in [*steps, *((plans.RANDOM, name, name) for name in own)]:
+        a, b = searches[one], searches[other]
+        against = " against random cells" if one == plans.RANDOM else ""
+        yield _record(f"error: {what}{against}", one, other, estimate.difference(b.errors, a.errors), a.mean, b.mean)
+
+
+def _record(what: str, one: str, other: str, found: Estimate, before: float, after: float) -> dict:
+    head = {"what": what, "from": one, "to": other, "before": before, "after": after}
+    return {**head, "difference": found.value, "low": found.low, "high": found.high}
+
+
+def _sentences(records: list[dict], kind: str, plan: plans.Plan) -> Iterator[str]:
+    lines = []
+    for record in records:
+        about, _, what = record["what"].partition(": ")
+        if about != kind:
+            continue
+        found = Estimate(record["difference"], record["low"], record["high"])
+        better = (found.value > 0) == (kind == "convergence")
+        verdict = {
+            None: "one search each, nothing can be said",
+            True: "better" if better else "worse",
+            False: "no difference seen",
+        }
+        names = (
+            f"{table.label(plan, record['to'])} {record['after']:.2f}, {table.label(plan, record['from'])} {record['before']:.2f}"
+        )
+        lines.append(f"{what}: {names} %; {found.text('+.2f')} points: **{verdict[found.apart]}**.")
+    yield table.notes(lines)
+
+
+def _over_searches(plan: plans.Plan, searches: dict[str, load.Searches]) -> Iterator[str]:
+    first, n = next(iter(searches.values())), len(plan.seeds)
+    yield (
+        f"The cell of every search, trained from scratch {first.about.n} time{'s' * (first.about.n > 1)} for "
+        f"{first.about.epochs} epochs on {first.about.data}; test error in percent, Student's interval over {n} searches.\n"
+    )
+    rows = [
+        [table.label(plan, name), str(found.n), estimate.mean(found.errors).text(), "" if found.sd is None else f"{found.sd:.2f}"]
+        for name, found in searches.items()
+    ]
+    yield table.grid(("Cells of", "n", "Error (%)", "sd"), rows)
+    spreads = [found.sd for found in searches.values() if found.sd is not None]
+    if n > 1 and spreads:
+        sd = (sum(spread**2 for spread in spreads) / len(spreads)) ** 0.5
+        yield (
+            f"With {n} searches each and the spread seen here (sd {sd:.2f}), two variants show a difference with a chance of "
+            f"80 % if it is {estimate.visible(n) * sd:.2f} points.\n"
+        )
+
+
+def _paper() -> Iterator[str]:
+    errors = [float(row.error) for row in reference.TABLE_3]
+    sd = reference.RANDOM_SD
+    lines = []
+    for what, before, after in (("SSS", *errors[:2]), ("OII", *errors[1:3])):
+        effect = (before - after) / sd
+        lines.append(
+            f"{what}: {before:.2f} to {after:.2f} %, {before - after:.2f} points, {effect:.2f} of that deviation. Four searches "
+            f"a variant would show it with a chance of {100 * estimate.power(effect, 4):.0f} %; for 80 % it takes "
+            f"{estimate.needed(effect)}."
+        )
+    yield (
+        "Quoted: Table III of the paper has one selected cell a variant. Random cells of the same space, trained by the same "
+        f"recipe, have {reference.RANDOM_ERROR} ± {sd} % ({reference.RANDOM_NETWORKS} networks; {reference.RANDOM_SOURCE}). If "
+        "cells that are found scatter as these do:\n"
+    )
+    yield table.notes(lines)
+
+
+def _transfer(scale: str, plan: plans.Plan) -> Iterator[str]:
+    for key, entry in plan.imagenet.items():
+        top1, _ = load_transfer.imagenet(scale, key)
+        chance = 100 * (1 - 1 / top1.classes)
+        yield (
+            f"{table.label(plan, entry.genotype)} on {top1.data}, {top1.classes} classes, {top1.epochs} epochs: top-1 error "
+            f"{top1.mean:.2f} %, chance {chance:.2f} %; one training, {top1.images} images."
+        )
+    for key, entry in plan.cityscapes.items():
+        found = {init: load_transfer.segmented(scale, key, init) for init in load_transfer.INITS}
+        gain = found["pretrained"].miou - found["scratch"].miou
+        yield (
+            f"{table.label(plan, entry.genotype)} on {found['scratch'].data}: mIoU {found['scratch'].miou:.1f} from scratch, "
+            f"{found['pretrained'].miou:.1f} from the pretrained backbone, {gain:+.1f} points; one training each, so how much of "
+            "it is chance is not known."
+        )

@@ -1,0 +1,136 @@
+"""What is said about the paper's claims: estimates by other ways, cells by hand, sentences by their numbers."""
+
+import numpy as np
+import pytest
+from scipy.stats import ttest_1samp, ttest_ind
+
+from eoinas import bench
+from eoinas.report import estimate, likeness, reference
+from eoinas.report.cell import parse
+from eoinas.report.estimate import Estimate
+from eoinas.report.fig_bench_sensitivity import family, fig_bench_sensitivity
+from eoinas.report.fig_findings import fig_findings
+from eoinas.report.findings import findings
+from tests import report_fixture
+from tests.report_fixture import body, change, records
+
+SAMPLES = [3.1, 2.7, 3.4, 2.9], [2.2, 2.5, 1.9, 2.6, 2.0]
+
+
+@pytest.fixture
+def demo(tmp_path, monkeypatch):
+    folder = report_fixture.builder(tmp_path, monkeypatch)("demo")
+    report_fixture.build_bench(folder)
+    return folder
+
+
+def test_intervals_are_scipys():
+    one, other = SAMPLES
+    expected = ttest_1samp(one, 0).confidence_interval()
+    assert estimate.mean(one) == pytest.approx((np.mean(one), expected.low, expected.high))
+    expected = ttest_ind(one, other, equal_var=False).confidence_interval()
+    assert estimate.difference(one, other) == pytest.approx((np.mean(one) - np.mean(other), expected.low, expected.high))
+
+
+def test_one_value_has_no_interval():
+    assert estimate.mean([3.0]) == (3.0, None, None)
+    assert estimate.difference([3.0], [1.0, 2.0]) == (1.5, None, None)
+    assert estimate.mean([3.0]).apart is None
+    assert estimate.mean([3.0]).text() == "3.00"
+    assert estimate.difference([3.0, 3.0], [1.0, 1.0]) == (2.0, 2.0, 2.0)
+
+
+def test_apart_means_that_the_interval_leaves_out_zero():
+    assert [Estimate(1, low, high).apart for low, high in ((0.1, 2), (-0.1, 2), (-2, -0.1))] == [True, False, True]
+
+
+def test_power_as_often_as_tests_see_it():
+    rng, trials = np.random.default_rng(0), 4000
+    for effect, n in ((1.0, 4), (0.5, 20)):
+        ps = ttest_ind(rng.normal(effect, 1, (n, trials)), rng.normal(0, 1, (n, trials))).pvalue
+        assert estimate.power(effect, n) == pytest.approx((ps < 0.05).mean(), abs=0.025)
+
+
+def test_needed_and_visible_are_where_the_power_is_reached():
+    n = estimate.needed(0.9)
+    assert estimate.power(0.9, n - 1) < estimate.POWER <= estimate.power(0.9, n)
+    assert estimate.power(estimate.visible(4), 4) == pytest.approx(estimate.POWER)
+
+
+def test_shared_edges_by_hand():
+    one = report_fixture.genotype(0, 0)
+    other = report_fixture.genotype(0, 0)
+    other["normal"] = [["sep_conv_3x3", 1], ["skip_connect", 0], *other["normal"][2:6], ["max_pool_3x3", 2], ["sep_conv_3x3", 0]]
+    a, b = parse(one, "one"), parse(other, "other")
+    assert likeness.edges(a) == 16
+    assert likeness.shared(a, a) == 16
+    assert likeness.shared(a, b) == likeness.shared(b, a) == 14  # the order within a node makes no difference
+
+
+def test_cells_of_two_seeds(demo):
+    cells = likeness.found("demo")
+    assert list(cells) == ["baseline", "sss", "eoinas", "random"]
+    # Two seeds of a variant differ in one edge, as two variants do.
+    assert likeness.other_seeds(cells, "sss", "sss") == [15]
+    assert likeness.same_seed(cells, "sss", "eoinas") == [15, 15]
+    assert len(likeness.other_seeds(cells, "sss", "eoinas")) == 2
+
+
+def test_the_page_says_what_its_numbers_say(demo):
+    found = findings("demo")
+    assert found.markdown.startswith("# What was found (demo scale: stand-in images, not a paper result)\n")
+    rows = {row["what"]: row for row in records(found.csv)}
+    # From the fixture: eoinas 5.05 and 14.55, random 9.05 and 16.55.
+    row = rows["error: eoinas against random cells"]
+    assert float(row["difference"]) == pytest.approx(np.mean([5.05, 14.55]) - float(row["before"]))
+    expected = ttest_ind([5.05, 14.55], [9.05, 16.55], equal_var=False).confidence_interval()
+    assert (float(row["low"]), float(row["high"])) == pytest.approx((expected.low, expected.high))
+    assert "**no difference seen**" in found.markdown
+    assert found.metrics["error: OII"]["difference"] == pytest.approx(float(rows["error: OII"]["difference"]), abs=1e-4)
+    # I ranks better than beta by half in each of four searches: p 2 / 16.
+    asked = next(row for row in body(found.markdown) if "beta?" in row[0])
+    assert asked[1:4] == ["4", "+0.50 [+0.50, +0.50] tau", "0.125"]
+
+
+def test_the_papers_steps_in_deviations_of_random_cells(demo):
+    text = findings("demo").markdown
+    effect = (2.93 - 2.72) / reference.RANDOM_SD
+    assert f"SSS: 2.93 to 2.72 %, 0.21 points, {effect:.2f} of that deviation." in text
+    assert f"for 80 % it takes {estimate.needed(effect)}." in text
+
+
+def test_a_clear_difference_is_said(demo):
+    """Two searches each, far apart."""
+    for name, errors in (("sss", (500, 501)), ("eoinas", (100, 101))):
+        folders = (f"retrain/cifar10-{name}_cutout/0-2", f"retrain_seeds/{name}/1/1")
+        for folder, wrong in zip(folders, errors, strict=True):
+            for run in (0, 1):
+                change(demo / f"results/demo/{folder}/{run}/result.json", wrong=wrong)
+    assert "OII: EoiNAS 10.05, EoiNAS without OII 50.05 %; -40.00" in (text := findings("demo").markdown)
+    assert text.split("OII: EoiNAS 10.05")[1].split("\n")[0].endswith("**better**.")
+
+
+def test_values_of_a_parameter_are_variants_that_differ_in_it_alone(demo):
+    plan = bench.load("demo")
+    assert family(plan, "lambda") == {0.5: "eoinas", 5.0: "lambda_5"}
+    assert family(plan, "epsilon_1") == {0.02: "eoinas", 0.08: "epsilon_08"}
+
+
+def test_sensitivity_in_numbers(demo):
+    fig_bench_sensitivity("demo", "a.png")
+    rows = records((demo / "a.csv").read_text())
+    assert [(row["parameter"], row["value"], row["measure"]) for row in rows[:2]] == [
+        ("lambda", "0.5", "accuracy"),
+        ("lambda", "5", "accuracy"),
+    ]
+    # Variant 3 of the fixture: 93 and a quarter a seed.
+    assert (float(rows[1]["mean"]), rows[1]["n"]) == (pytest.approx(93.375), "4")
+    taus = {row["value"]: float(row["mean"]) for row in rows if row["parameter"] == "epsilon_1" and row["measure"] == "tau of I"}
+    assert taus == {"0.02": pytest.approx(0.715), "0.08": pytest.approx(0.915)}
+
+
+@pytest.mark.parametrize("draw", [fig_findings, fig_bench_sensitivity])
+def test_figures_are_reproducible(demo, draw):
+    for name in ("a.png", "b.png"):
+        draw("demo", name)
+    assert (demo / "a.png").read_bytes() == (demo / "b.png").read_bytes()

@@ -1,0 +1,112 @@
+"""Results kept in the repository: what is packed, that the same report comes of it, and what is refused."""
+
+import io
+import lzma
+import shutil
+import tarfile
+
+import pytest
+import yaml
+
+from eoinas import kept
+from eoinas.errors import InputError
+from eoinas.report.table_1 import table_1
+from tests import report_fixture
+
+DEPS = ["settings/report.json", "retrain", "complexity.json", "timing/search", "genotypes", "entries"]
+OUTS = ["reports/demo/table_1.md", "reports/demo/table_1.csv", "reports/demo/table_1.json"]
+
+
+@pytest.fixture
+def demo(tmp_path, monkeypatch):
+    """A checkout that has made Table I, and beside results weights and a picture of scenes."""
+    folder = report_fixture.builder(tmp_path, monkeypatch)("demo")
+    deps = [*(f"results/demo/{name}" for name in DEPS), "results/code/table_1.json"]
+    stages = {
+        "table_1@demo": ("python -m stages.table_1 demo", deps, OUTS),
+        "fig_11@demo": ("python -m stages.fig_11 demo", ["data/prepared/demo/cityscapes"], ["reports/demo/fig_11.png"]),
+        "retrain@demo-cifar10-eoinas-0-2": ("", [], ["results/demo/retrain/cifar10-eoinas"]),
+        "table_1@paper": ("python -m stages.table_1 paper", deps, ["reports/paper/table_1.md"]),
+    }
+    locked = {
+        name: {"cmd": cmd, "deps": [{"path": path} for path in deps], "outs": [{"path": path} for path in outs]}
+        for name, (cmd, deps, outs) in stages.items()
+    }
+    (folder / "dvc.lock").write_text(yaml.safe_dump({"schema": "2.0", "stages": locked}))
+    (folder / "results/demo/retrain/cifar10-eoinas/0-2/0/weights.safetensors").write_bytes(b"0" * 1000)
+    (folder / "data/kept").mkdir(parents=True)
+    return folder
+
+
+def test_the_report_comes_out_again(demo):
+    expected = table_1("demo")
+    path = kept.pack("demo")
+    shutil.rmtree(demo / "results")
+    (demo / "reports/demo").mkdir(parents=True)
+    (demo / "reports/demo/fig_11.png").write_bytes(b"scenes")
+    kept.make("demo")
+    assert (demo / OUTS[0]).read_text() == expected.markdown
+    assert (demo / OUTS[1]).read_text() == expected.csv
+    assert (demo / "reports/demo/fig_11.png").read_bytes() == b"scenes"
+    assert not (demo / "results").exists()
+    assert path.stat().st_size < 20_000
+
+
+def test_weights_stay_out_and_bytes_depend_on_files_alone(demo):
+    names = [path.as_posix() for path in kept.kept("demo")]
+    assert not [name for name in names if "weights" in name or "code" in name]
+    assert "results/demo/retrain/cifar10-eoinas/0-2/0/result.json" in names
+    first = kept.pack("demo").read_bytes()
+    for path in kept.kept("demo"):
+        path.touch()
+    assert kept.pack("demo").read_bytes() == first
+
+
+def test_what_is_not_there_is_named(demo):
+    with pytest.raises(InputError, match=r"data/kept/demo\.tar\.xz: no such file"):
+        kept.make("demo")
+    with pytest.raises(InputError, match=r"dvc\.lock: has no report of scale study"):
+        kept.pack("study")
+    shutil.rmtree(demo / "results/demo/entries")
+    with pytest.raises(InputError, match=r"results/demo/entries: no such file or folder; run `dvc repro`"):
+        kept.pack("demo")
+    assert not list((demo / "data/kept").iterdir())
+    (demo / "dvc.lock").write_text("stages: 3")
+    with pytest.raises(InputError, match=r"dvc\.lock: not what `dvc repro` wrote"):
+        kept.pack("demo")
+
+
+def test_a_damaged_archive_leaves_the_report_alone(demo):
+    path = kept.pack("demo")
+    whole = path.read_bytes()
+    (demo / "reports/demo").mkdir(parents=True)
+    (demo / OUTS[0]).write_text("as it was")
+    for damaged in (whole[: len(whole) // 2], b"no archive", whole[:-200] + b"0" * 200):
+        path.write_bytes(damaged)
+        with pytest.raises(InputError, match=r"demo\.tar\.xz: "):
+            kept.make("demo")
+    assert (demo / OUTS[0]).read_text() == "as it was"
+
+
+@pytest.mark.parametrize("name", ["../results/a.json", "/etc/a.json", "results/../a.json", "results/a.py", "stages/a.json"])
+def test_only_results_are_unpacked(demo, name):
+    text = io.BytesIO()
+    with tarfile.open(fileobj=text, mode="w") as archive:
+        member = tarfile.TarInfo(name)
+        member.size = 2
+        archive.addfile(member, io.BytesIO(b"{}"))
+    path = demo / "data/kept/demo.tar.xz"
+    path.write_bytes(lzma.compress(text.getvalue()))
+    with pytest.raises(InputError, match="which is no result"):
+        kept.unpack(path, demo / "elsewhere")
+    assert not (demo / "elsewhere").exists()
+
+
+def test_a_stage_that_fails_is_named_and_nothing_is_written(demo):
+    (demo / "results/demo/complexity.json").write_text("{}")
+    kept.pack("demo")
+    with pytest.raises(
+        InputError, match=r"`python -m stages\.table_1 demo` on what is kept: error: results/demo/complexity\.json"
+    ):
+        kept.make("demo")
+    assert not list((demo / "reports").rglob("*.md"))
