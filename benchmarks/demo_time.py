@@ -123,8 +123,8 @@ def main() -> None:
         works: tuple[Callable[[Path, timing.Report], None], ...] = (repro,) if whole else (start_up, tables)
         if not whole:
             report.remarks = [
-                "torch.optim brings torch's compiler with its first optimizer, about two seconds; the searches make theirs before "
-                "the first step. imagenet and seg_pretrain import timm's transforms of photographs, with them torchvision."
+                "torch.optim brings torch's compiler with its first optimizer, two seconds; the searches make theirs before the "
+                "first step. imagenet and seg_pretrain import timm's transforms of photographs, with them torchvision."
             ]
         for work in works:
             work(folder, report)
