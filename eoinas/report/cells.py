@@ -84,8 +84,8 @@ def draw(cells: Sequence[Cell], path: Path | str, title: str, known: Operations)
 
 
 def draw_many(genotypes: Mapping[str, Sequence[Cell]], path: Path | str, known: Operations) -> None:
-    """Draw one row a genotype, titled with its key, its cells side by side (Figs. 5 and 9); ``known`` as in ``draw``."""
-    _save([[_Panel(_heading(title, cell), cell, known) for cell in cells] for title, cells in genotypes.items()], path)
+    """Draw a row a cell, titled with its genotype's key (Figs. 5 and 9); ``known`` as in ``draw``."""
+    _save([[_Panel(_heading(title, cell), cell, known)] for title, cells in genotypes.items() for cell in cells], path)
 
 
 def _heading(title: str, cell: Cell) -> str:

@@ -137,13 +137,13 @@ def _draw(scale: str, path: Path | str, ranking: Ranking, found: dict) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(16, 10.5), dpi=plot.DPI, layout="constrained")
+    figure = Figure(figsize=(11.5, 10), dpi=plot.DPI, layout="constrained")
     FigureCanvasAgg(figure)
     upper, lower = figure.subfigures(2, 1, height_ratios=(1.5, 1))
     panels = upper.subplots(1, len(ranking.known), sharey=True, squeeze=False)[0]
     for axes, (key, known) in zip(panels, ranking.known.items(), strict=True):
         _scatter(axes, ranking, known)
-        axes.set_xlabel(f"{known.words}, epoch {known.epoch}")
+        axes.set_xlabel(f"{known.words}, epoch {known.epoch}".replace(", ", "\n", 1))
         rho, tau = found[key]
         axes.set_title(f"{rank_correlation.in_words('ρ', rho)}\n{rank_correlation.in_words('τ', tau)}")
     panels[0].set_ylabel(ACCURACY)
@@ -151,12 +151,12 @@ def _draw(scale: str, path: Path | str, ranking: Ranking, found: dict) -> None:
     spread = "bars: standard deviation over the runs; " if runs.n > 1 else ""
     upper.suptitle(
         f"Fig. 1: the operation of edge {ranking.networks.edge[0]}→{ranking.networks.edge[1]} of the final {ranking.cell} "
-        f"replaced ({announce(scale)})\n"
+        f"replaced\n{announce(scale)}\n"
         f"{runs.n} run{'s' * (runs.n > 1)} of {runs.epochs} epochs an operation, on {runs.data}; {spread}"
         "star: in the final cell\n"
         "ρ of Spearman and τ of Kendall with 95 % intervals by Fisher's z, wide because there are only "
         f"{len(ranking.operations)} operations",
-        fontsize=13,
+        fontsize=12,
     )
     _heat_map(lower, ranking)
     lower.suptitle("Fig. 4: rank (colour) and value (number) of the operations, ordered by stand-alone accuracy", fontsize=13)

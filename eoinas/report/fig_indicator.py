@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 DIE = 1  # index of the state Die in the last axis of X
 SHOWN = 3  # edges of a cell
+WIDTH, LINES, LINE = 10.5, 4.6, 0.3  # inches: of the figure; height of a cell's lines, and of an operation in a map
 
 
 def fig_indicator(scale: str, path: Path | str) -> None:
@@ -31,21 +32,22 @@ def fig_indicator(scale: str, path: Path | str) -> None:
     seed = load.selection(scale, plan.main)[0]
     trace = load.trace(scale, plan.main, seed)
     cells = load.selected_cells(scale, plan.main)
-    columns = [(c, e) for c, cell in enumerate(cells) for e in chosen_edges(trace["I"][:, c], cell, plan.space)]
+    shown = [chosen_edges(trace["I"][:, c], cell, plan.space) for c, cell in enumerate(cells)]
 
     plot.style()
     from matplotlib.figure import Figure
 
-    rows = len(plan.space.operations)
-    figure = Figure(figsize=(max(12.0, 2.83 * len(columns)), 9.1 + 0.43 * rows), layout="constrained")
-    upper, lower = figure.subfigures(2, 1, height_ratios=(7.6, 1.5 + 0.43 * rows))
-    _lines(upper, plan.space, trace, columns)
+    lines, maps = 1.0 + LINES * len(cells), 0.5 + len(cells) * (1.0 + LINE * len(plan.space.operations))
+    figure = Figure(figsize=(WIDTH, lines + maps), layout="constrained")
+    upper, lower = figure.subfigures(2, 1, height_ratios=(lines, maps))
+    _lines(upper, plan.space, trace, shown)
     _map(lower, plan.space, trace)
     upper.suptitle(
-        f"Indicator and chain of the selected search of {plan.variants[plan.main].label}, seed {seed} ({announce(scale)})\n"
-        "shown a cell: the edge on which the live operations' I lie furthest apart on average, and the two edges that the\n"
-        "selected cell keeps into its last node (next furthest apart if they coincide); ×: last step of a pruned operation",
-        fontsize=13,
+        f"Indicator and chain of the selected search of {plan.variants[plan.main].label}, seed {seed}\n({announce(scale)})\n"
+        "shown a cell: the edge on which the live operations' I lie furthest apart on average,\n"
+        "and the two edges that the selected cell keeps into its last node\n"
+        "(next furthest apart if they coincide); ×: last step of a pruned operation",
+        fontsize=12,
     )
     plot.save(figure, path)
 
@@ -79,23 +81,27 @@ def _edge_name(space: plans.Space, edge: int) -> str:
     return "{}→{}".format(*space.edges[edge])
 
 
-def _lines(figure: "Figure", space: plans.Space, trace: dict, columns: list[tuple[int, int]]) -> None:
-    """Upper part: I in the first row and the Die probability in the second, one column an edge."""
-    panels = figure.subplots(2, len(columns), sharex=True, sharey="row")
+def _lines(figure: "Figure", space: plans.Space, trace: dict, shown: list[list[int]]) -> None:
+    """Upper part: of each cell I in a row and the Die probability in the next one, one column an edge."""
+    panels = figure.subplots(2 * len(shown), max(map(len, shown)), sharex=True, squeeze=False)
     rows = (("indicator I", trace["I"]), ("probability of Die", trace["X"][..., DIE]))
-    for column, (cell, edge) in enumerate(columns):
-        deaths = {
-            int(dead): int(epoch) for epoch, dead in zip(trace["prune_epochs"], trace["pruned"][:, cell, edge], strict=True)
-        }
-        for axes, (_, values) in zip(panels[:, column], rows, strict=True):
-            _edge_lines(axes, space, trace["epoch"], values[:, cell, edge], deaths)
-        panels[0, column].set_title(f"{title(space.cells[cell])}, edge {_edge_name(space, edge)}")
-        panels[1, column].set_xlabel("epoch")
-    for axes, (label, _) in zip(panels[:, 0], rows, strict=True):
-        axes.set_ylabel(label)
+    for cell, edges in enumerate(shown):
+        for half, (label, values) in enumerate(rows):
+            own = panels[2 * cell + half]
+            own[0].set_ylabel(label)
+            for axes in own[1:]:
+                axes.sharey(own[0])
+                axes.tick_params(labelleft=False)
+            for axes, edge in zip(own, edges, strict=False):
+                dead = zip(trace["prune_epochs"], trace["pruned"][:, cell, edge], strict=True)
+                _edge_lines(axes, space, trace["epoch"], values[:, cell, edge], {int(op): int(epoch) for epoch, op in dead})
+        for axes, edge in zip(panels[2 * cell], edges, strict=False):
+            axes.set_title(f"{title(space.cells[cell])}, edge {_edge_name(space, edge)}")
+    for axes in panels[-1]:
+        axes.set_xlabel("epoch")
     labels = [operation.label for operation in space.operations.values()]
     handles = panels[0, 0].get_lines()[: len(labels)]
-    figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 8), frameon=False)
+    figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 4), frameon=False)
 
 
 def _edge_lines(axes: "Axes", space: plans.Space, epochs: "np.ndarray", values: "np.ndarray", deaths: dict[int, int]) -> None:
@@ -122,7 +128,7 @@ def _map(figure: "Figure", space: plans.Space, trace: dict) -> None:
     died = np.full(trace["alive_final"].shape, np.nan)  # [C, E, O]
     for epoch, dead in zip(trace["prune_epochs"], trace["pruned"], strict=True):
         np.put_along_axis(died, dead[..., None], epoch, -1)
-    panels = figure.subplots(1, len(space.cells), sharey=True, squeeze=False)[0]
+    panels = figure.subplots(len(space.cells), 1, squeeze=False)[:, 0]
     ends = [int(epoch) for epoch in trace["prune_epochs"]]
     colours = colormaps["viridis"]
     norm = BoundaryNorm(_between(ends), colours.N)
@@ -133,9 +139,10 @@ def _map(figure: "Figure", space: plans.Space, trace: dict) -> None:
         edges, labels = range(len(space.edges)), [operation.label for operation in space.operations.values()]
         axes.set_xticks(np.arange(len(edges)) + 0.5, [_edge_name(space, edge) for edge in edges], fontsize=10)
         axes.set_yticks(np.arange(len(labels)) + 0.5, labels, fontsize=10)
-        axes.set(title=title(space.cells[cell]), xlabel="edge (input node → node)")
+        axes.set_title(title(space.cells[cell]))
+        axes.invert_yaxis()
         axes.grid(False)
-    panels[0].invert_yaxis()
+    panels[-1].set_xlabel("edge (input node → node)")
     if ends:
         bar = figure.colorbar(image, ax=panels, pad=0.01, ticks=ends, spacing="uniform")
         bar.set_label("pruned after epoch")
