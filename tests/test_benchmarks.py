@@ -198,9 +198,10 @@ def test_cost_of_checkpoints_is_that_of_one_a_step(tmp_path: Path) -> None:
 def test_work_counts_every_run_of_every_stage() -> None:
     counts = {row.stage: row.count for row in work.rows("demo")}
     assert counts["search"] == 3 * 2  # variants times seeds
-    assert counts["retrain_cifar10"] == 6 * 3  # entries times runs
+    assert counts["retrain_cifar10"] == 6 * 2  # entries times runs
     assert counts["retrain_seeds"] == (3 + 1) * 2 - 4  # the selected seeds' cells are trained as entries
     assert counts["standalone"] == 8
+    assert (counts["bench_search"], counts["bench_masked"]) == (3 * 2, 2)  # variants that run, times seeds; one's supernets
     assert all(counts.values())
 
 
