@@ -156,6 +156,7 @@ def test_a_signal_ends_the_jobs_with_their_states_saved(graph: Path) -> None:
 
 
 def test_a_driver_and_all_dvc_that_were_killed(graph: Path) -> None:
+    (graph / "dvc.yaml").write_text(runs.GRAPH.replace("long 30", "long 150"))  # it must not end before the second driver
     process, job = begin_long(graph)
     left = [each for each in psutil.process_iter(["environ"]) if (each.info["environ"] or {}).get("EOINAS_FAN") == str(graph)]
     for each in [*left, psutil.Process(process.pid)]:

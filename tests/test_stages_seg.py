@@ -201,12 +201,20 @@ def test_an_entry_that_is_no_cell_is_named(project) -> None:
 
 @pytest.mark.slow
 def test_two_processes_train_the_network_of_one(finished, project) -> None:
+    """At a rate that lets what rounding leaves stay small: at the demo's, four iterations make hundredths of it."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    values = yaml.safe_load(Path("params.yaml").read_text())
+    values["demo"]["seg_train"].update(learning_rate=1e-3)
+    Path("params.yaml").write_text(yaml.safe_dump(values))
+    run("settings", "demo")
+    path = Path("results/demo/seg_train/ours/scratch/weights.safetensors")
+    shutil.rmtree("results/demo/seg_train/ours")
+    run("seg_train", "demo", "ours", "scratch")
+    one = load_file(path)
     shutil.rmtree("results/demo/seg_train/ours")
     command = ranks.launcher(2, "stages.seg_train", ["demo", "ours", "scratch"])
     subprocess.run(command, check=True, env=environment, timeout=300)
-    path = "results/demo/seg_train/ours/scratch/weights.safetensors"
-    one, two = load_file(finished / path), load_file(path)
+    two = load_file(path)
     assert one.keys() == two.keys()
     for name, value in one.items():
-        assert torch.allclose(two[name].float(), value.float(), rtol=1e-4, atol=1e-5), name
+        assert torch.allclose(two[name].float(), value.float(), rtol=1e-5, atol=2e-6), name
