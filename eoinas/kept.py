@@ -125,9 +125,9 @@ def make(scale: str) -> None:
             print(f"{number} of {len(chosen)}: {stage}", flush=True)
             _run(entry["cmd"], folder)
         (root / REPORTS / scale).mkdir(parents=True, exist_ok=True)
-        for path in sorted((folder / REPORTS / scale).iterdir()):
-            with files.replacing(root / REPORTS / scale / path.name) as temporary:
-                shutil.copyfile(path, temporary)
+        for made in sorted((folder / REPORTS / scale).iterdir()):
+            with files.replacing(root / REPORTS / scale / made.name) as temporary:
+                shutil.copyfile(made, temporary)
     if scale in FINDINGS:
         files.write_text(FINDINGS[scale], page_of(scale))
 
