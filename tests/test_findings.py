@@ -1,13 +1,16 @@
 """What is said about the paper's claims: estimates by other ways, cells by hand, sentences by their numbers."""
 
+import json
+
 import numpy as np
 import pytest
 from scipy.stats import ttest_1samp, ttest_ind
 
 from eoinas import bench
+from eoinas.metrics.strength import Mean
 from eoinas.report import estimate, likeness, reference
+from eoinas.report.bench_questions import interval
 from eoinas.report.cell import parse
-from eoinas.report.estimate import Estimate
 from eoinas.report.fig_bench_sensitivity import family, fig_bench_sensitivity
 from eoinas.report.fig_findings import fig_findings
 from eoinas.report.findings import findings
@@ -35,13 +38,13 @@ def test_intervals_are_scipys():
 def test_one_value_has_no_interval():
     assert estimate.mean([3.0]) == (3.0, None, None)
     assert estimate.difference([3.0], [1.0, 2.0]) == (1.5, None, None)
-    assert estimate.mean([3.0]).apart is None
-    assert estimate.mean([3.0]).text() == "3.00"
+    assert estimate.apart(estimate.mean([3.0])) is None
+    assert interval(estimate.mean([3.0]), ".2f") == "3.00"
     assert estimate.difference([3.0, 3.0], [1.0, 1.0]) == (2.0, 2.0, 2.0)
 
 
 def test_apart_means_that_the_interval_leaves_out_zero():
-    assert [Estimate(1, low, high).apart for low, high in ((0.1, 2), (-0.1, 2), (-2, -0.1))] == [True, False, True]
+    assert [estimate.apart(Mean(1, low, high)) for low, high in ((0.1, 2), (-0.1, 2), (-2, -0.1))] == [True, False, True]
 
 
 def test_power_as_often_as_tests_see_it():
@@ -134,3 +137,12 @@ def test_figures_are_reproducible(demo, draw):
     for name in ("a.png", "b.png"):
         draw("demo", name)
     assert (demo / "a.png").read_bytes() == (demo / "b.png").read_bytes()
+
+
+def test_a_scale_without_the_method_has_nothing_to_turn(demo):
+    path = demo / "results/demo/settings/bench_report.json"
+    variants = json.loads(path.read_text())["variants"]
+    change(path, variants={name: value for name, value in variants.items() if name in ("baseline", "sss")})
+    fig_bench_sensitivity("demo", "a.png")
+    assert (demo / "a.csv").read_text().count("\n") == 1
+    assert "**confirmed**" not in findings("demo").markdown

@@ -44,6 +44,11 @@ def summary(frame: "pd.DataFrame", measure: str) -> strength.Mean:
     return strength.over_searches(over_edges(frame, measure))
 
 
+def fields(mean: strength.Mean) -> str:
+    """Value, low and high as a CSV has them; empty where there is no interval."""
+    return ",".join("" if part is None else f"{part:.4f}" for part in mean)
+
+
 def random_cell(table: nasbench201.Table, draws: int, column: str) -> tuple[float, float]:
     """Mean and standard deviation of the accuracy of the best of ``draws`` random cells by validation accuracy, exact."""
     chances, values = table.best_of(draws), table.columns[column]

@@ -2,52 +2,40 @@
 
 import statistics
 from collections.abc import Sequence
-from typing import NamedTuple
+
+from eoinas.metrics.strength import Mean
 
 LEVEL, POWER = 0.05, 0.8
 
 
-class Estimate(NamedTuple):
-    """A value and its 95 % interval, None where a single search leaves no spread."""
-
-    value: float
-    low: float | None = None
-    high: float | None = None
-
-    def text(self, form: str = ".2f") -> str:
-        """Such as "1.20 [0.40, 2.00]"."""
-        value = format(self.value, form)
-        return value if self.low is None else f"{value} [{self.low:{form}}, {self.high:{form}}]"
-
-    @property
-    def apart(self) -> bool | None:
-        """Whether the interval leaves out 0; None without one."""
-        return None if self.low is None or self.high is None else self.low > 0 or self.high < 0
+def apart(found: Mean) -> bool | None:
+    """Whether the interval leaves out 0; None without one."""
+    return None if found.low is None or found.high is None else found.low > 0 or found.high < 0
 
 
-def mean(values: Sequence[float]) -> Estimate:
+def mean(values: Sequence[float]) -> Mean:
     """The mean of independent values; Student's interval."""
     value, n = statistics.fmean(values), len(values)
     if n < 2:
-        return Estimate(value)
+        return Mean(value, None, None)
     return _around(value, statistics.stdev(values) / n**0.5, n - 1)
 
 
-def difference(a: Sequence[float], b: Sequence[float]) -> Estimate:
+def difference(a: Sequence[float], b: Sequence[float]) -> Mean:
     """The mean of ``a`` less that of ``b``, two independent samples; Welch's interval."""
     value = statistics.fmean(a) - statistics.fmean(b)
     if min(len(a), len(b)) < 2:
-        return Estimate(value)
+        return Mean(value, None, None)
     parts = [statistics.variance(each) / len(each) for each in (a, b)]
     squares = sum(part**2 / (len(each) - 1) for part, each in zip(parts, (a, b), strict=True))
-    return Estimate(value, value, value) if not squares else _around(value, sum(parts) ** 0.5, sum(parts) ** 2 / squares)
+    return Mean(value, value, value) if not squares else _around(value, sum(parts) ** 0.5, sum(parts) ** 2 / squares)
 
 
-def _around(value: float, error: float, freedom: float) -> Estimate:
+def _around(value: float, error: float, freedom: float) -> Mean:
     from scipy.stats import t
 
     reach = float(t.ppf(1 - LEVEL / 2, freedom)) * error
-    return Estimate(value, value - reach, value + reach)
+    return Mean(value, value - reach, value + reach)
 
 
 def power(effect: float, n: int) -> float:

@@ -38,10 +38,7 @@ def fig_bench_curve(scale: str, path: Path | str) -> None:
             axes.fill_between(
                 epochs, *zip(*((m.low, m.high) for m in means.values()), strict=True), color=colour, alpha=0.2, linewidth=0
             )
-        rows += [
-            f"{name},{epoch},{','.join('' if part is None else f'{part:.4f}' for part in mean)},{n}"
-            for epoch, mean in means.items()
-        ]
+        rows += [f"{name},{epoch},{bench_read.fields(mean)},{n}" for epoch, mean in means.items()]
     truth = nasbench201.load(plan.table, plan.sha256)
     for draws, words in ((1, "a random cell, mean"), (4, "best of 4 random cells, mean")):
         level = bench_read.random_cell(truth, draws, nasbench201.TEST)[0]

@@ -40,7 +40,10 @@ def fig_bench_sensitivity(scale: str, path: Path | str) -> None:
     figure = Figure(figsize=(10, 7.5), layout="constrained")
     panels, rows = figure.subplots(2, len(TURNED), sharey="row", squeeze=False), [HEADER]
     for column, (key, (_, words)) in enumerate(TURNED.items()):
-        values = family(plan, key)
+        panels[1, column].set_xlabel(words)
+        if not (values := family(plan, key)):
+            panels[0, column].set_title(f"no search of {bench_questions.DEFAULT} at this scale")
+            continue
         accuracy = [bench_read.final(cells, name)[nasbench201.TEST].to_numpy() for name in values.values()]
         rows += _lines(key, values, "accuracy", accuracy)
         _points(panels[0, column], accuracy, "0.25", 0.0, "mean of the searches")
@@ -56,13 +59,13 @@ def fig_bench_sensitivity(scale: str, path: Path | str) -> None:
             )
             axes.set_xlim(-0.5, len(values) - 0.5)
         panels[1, column].axhline(0, color="0.3", linewidth=1)
-        panels[1, column].set_xlabel(words)
     panels[0, 0].set_ylabel("CIFAR-10 test accuracy\nof the cells found, %")
     panels[1, 0].set_ylabel("Kendall's tau with true strength,\nbefore each prune")
-    panels[1, 0].legend(loc="best", fontsize=10)
+    if panels[1, 0].get_legend_handles_labels()[0]:
+        panels[1, 0].legend(loc="best", fontsize=10)
     figure.suptitle(
         f"NAS-Bench-201: lambda and epsilon ({announce(scale)})\n"
-        "dot: a search; diamond and bar: mean and 95 % interval over searches; grey: the paper's value",
+        "dot: a search; diamond and bar: mean and 95 % interval over searches; grey: the value of the method",
         fontsize=13,
     )
     files.write_text(Path(path).with_suffix(".csv"), "\n".join(rows) + "\n")
@@ -71,6 +74,8 @@ def fig_bench_sensitivity(scale: str, path: Path | str) -> None:
 
 def family(plan: bench.Plan, key: str) -> dict[float, str]:
     """The variants that differ from the method in ``key`` and what goes with it alone, by its value; the method among them."""
+    if bench_questions.DEFAULT not in plan.variants:
+        return {}
     together, method = TURNED[key][0], plan.variants[bench_questions.DEFAULT].search
     fixed = {name: value for name, value in method.items() if name not in together}
     found = {
@@ -98,5 +103,4 @@ def _lines(key: str, values: dict[float, str], measure: str, samples: list[np.nd
     """Rows of the CSV."""
     for (value, name), sample in zip(values.items(), samples, strict=True):
         mean = strength.over_searches(sample[:, None])
-        numbers = ",".join("" if part is None else f"{part:.4f}" for part in mean)
-        yield f"{key},{value:g},{name},{len(sample)},{measure},{numbers}"
+        yield f"{key},{value:g},{name},{len(sample)},{measure},{bench_read.fields(mean)}"

@@ -73,6 +73,5 @@ def _panel(axes: "Axes", found: "pd.DataFrame", truth: str, measure: str) -> lis
             low, high = zip(*((mean.low, mean.high) for mean in means.values()), strict=True)
             axes.fill_between(list(means), low, high, color=colour, alpha=0.18, linewidth=0)
         for epoch, mean in means.items():
-            numbers = ",".join("" if part is None else f"{part:.4f}" for part in mean)
-            rows.append(f"{truth},{quantity},{measure},{epoch},{numbers}")
+            rows.append(f"{truth},{quantity},{measure},{epoch},{bench_read.fields(mean)}")
     return rows

@@ -65,7 +65,7 @@ def _taus(axes: "Axes", asked: bench.Plan, strengths: "pd.DataFrame") -> None:
     axes.set_title("What ranks operations?")
 
 
-def _bar(axes: "Axes", row: float, mean: estimate.Estimate | strength.Mean, colour: str) -> None:
+def _bar(axes: "Axes", row: float, mean: strength.Mean, colour: str) -> None:
     if mean.low is not None and mean.high is not None:
         axes.plot([mean.low, mean.high], [row, row], color=colour, linewidth=3, solid_capstyle="butt")
     axes.scatter([mean.value], [row], marker="D", s=52, color=colour, edgecolor="white", linewidth=0.8, zorder=4)

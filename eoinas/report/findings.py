@@ -7,8 +7,8 @@ import pandas as pd
 
 from eoinas import bench
 from eoinas import plan as plans
+from eoinas.metrics.strength import Mean
 from eoinas.report import bench_questions, bench_read, estimate, likeness, load, load_transfer, reference, table
-from eoinas.report.estimate import Estimate
 from eoinas.report.scale import announce, is_paper
 
 PARTS = (("baseline", "sss", "SSS"), ("sss", "eoinas", "OII"))  # the paper's steps: from which variant to which, by what
@@ -122,7 +122,7 @@ def _errors(searches: dict[str, load.Searches], steps: list[tuple[str, str, str]
         yield _record(f"error: {what}{against}", one, other, estimate.difference(b.errors, a.errors), a.mean, b.mean)
 
 
-def _record(what: str, one: str, other: str, found: Estimate, before: float, after: float) -> dict:
+def _record(what: str, one: str, other: str, found: Mean, before: float, after: float) -> dict:
     head = {"what": what, "from": one, "to": other, "before": before, "after": after}
     return {**head, "difference": found.value, "low": found.low, "high": found.high}
 
@@ -133,7 +133,7 @@ def _sentences(records: list[dict], kind: str, plan: plans.Plan) -> Iterator[str
         about, _, what = record["what"].partition(": ")
         if about != kind:
             continue
-        found = Estimate(record["difference"], record["low"], record["high"])
+        found = Mean(record["difference"], record["low"], record["high"])
         better = (found.value > 0) == (kind == "convergence")
         verdict = {
             None: "one search each, nothing can be said",
@@ -143,7 +143,7 @@ def _sentences(records: list[dict], kind: str, plan: plans.Plan) -> Iterator[str
         names = (
             f"{table.label(plan, record['to'])} {record['after']:.2f}, {table.label(plan, record['from'])} {record['before']:.2f}"
         )
-        lines.append(f"{what}: {names} %; {found.text('+.2f')} points: **{verdict[found.apart]}**.")
+        lines.append(f"{what}: {names} %; {bench_questions.interval(found)} points: **{verdict[estimate.apart(found)]}**.")
     yield table.notes(lines)
 
 
@@ -154,7 +154,12 @@ def _over_searches(plan: plans.Plan, searches: dict[str, load.Searches]) -> Iter
         f"{first.about.epochs} epochs on {first.about.data}; test error in percent, Student's interval over {n} searches.\n"
     )
     rows = [
-        [table.label(plan, name), str(found.n), estimate.mean(found.errors).text(), "" if found.sd is None else f"{found.sd:.2f}"]
+        [
+            table.label(plan, name),
+            str(found.n),
+            bench_questions.interval(estimate.mean(found.errors), ".2f"),
+            "" if found.sd is None else f"{found.sd:.2f}",
+        ]
         for name, found in searches.items()
     ]
     yield table.grid(("Cells of", "n", "Error (%)", "sd"), rows)
