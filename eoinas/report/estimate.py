@@ -15,27 +15,26 @@ def apart(found: Mean) -> bool | None:
 
 def mean(values: Sequence[float]) -> Mean:
     """The mean of independent values; Student's interval."""
-    value, n = statistics.fmean(values), len(values)
-    if n < 2:
+    from scipy.stats import ttest_1samp
+
+    value = statistics.fmean(values)
+    if len(values) < 2:
         return Mean(value, None, None)
-    return _around(value, statistics.stdev(values) / n**0.5, n - 1)
+    if len(set(values)) == 1:  # of no spread scipy says nothing
+        return Mean(value, value, value)
+    return Mean(value, *map(float, ttest_1samp(values, 0).confidence_interval(1 - LEVEL)))
 
 
 def difference(a: Sequence[float], b: Sequence[float]) -> Mean:
     """The mean of ``a`` less that of ``b``, two independent samples; Welch's interval."""
+    from scipy.stats import ttest_ind
+
     value = statistics.fmean(a) - statistics.fmean(b)
     if min(len(a), len(b)) < 2:
         return Mean(value, None, None)
-    parts = [statistics.variance(each) / len(each) for each in (a, b)]
-    squares = sum(part**2 / (len(each) - 1) for part, each in zip(parts, (a, b), strict=True))
-    return Mean(value, value, value) if not squares else _around(value, sum(parts) ** 0.5, sum(parts) ** 2 / squares)
-
-
-def _around(value: float, error: float, freedom: float) -> Mean:
-    from scipy.stats import t
-
-    reach = float(t.ppf(1 - LEVEL / 2, freedom)) * error
-    return Mean(value, value - reach, value + reach)
+    if len(set(a)) == len(set(b)) == 1:
+        return Mean(value, value, value)
+    return Mean(value, *map(float, ttest_ind(a, b, equal_var=False).confidence_interval(1 - LEVEL)))
 
 
 def power(effect: float, n: int) -> float:
