@@ -123,8 +123,9 @@ def _errors(searches: dict[str, load.Searches], steps: list[tuple[str, str, str]
 
 
 def _record(what: str, one: str, other: str, found: Mean, before: float, after: float) -> dict:
-    head = {"what": what, "from": one, "to": other, "before": before, "after": after}
-    return {**head, "difference": found.value, "low": found.low, "high": found.high}
+    numbers = {"before": before, "after": after, "difference": found.value, "low": found.low, "high": found.high}
+    rounded = {key: None if value is None else round(value, 6) for key, value in numbers.items()}  # the rest is the machine's
+    return {"what": what, "from": one, "to": other, **rounded}
 
 
 def _sentences(records: list[dict], kind: str, plan: plans.Plan) -> Iterator[str]:
