@@ -142,14 +142,17 @@ def data(scale: str) -> Iterator[Finding]:
         resolved = settings.resolve(params.read(), scale)
     except InputError:  # ``parameters`` has said it
         return
+    right = True
     for name, section in resolved.items():
         if check := _CHECKS.get(type(section)):
             try:
                 yield OK, name.removeprefix("data/"), check(scale, name, section)
-            except InputError as error:
-                yield BAD, name.removeprefix("data/"), str(error)
-            except OSError as error:
-                yield BAD, name.removeprefix("data/"), f"{error.filename}: {error.strerror}"
+            except (InputError, OSError) as error:
+                right = False
+                said = str(error) if isinstance(error, InputError) else f"{error.filename}: {error.strerror}"
+                yield BAD, name.removeprefix("data/"), said
+    if not right:
+        yield NOTE, "data", "docs/data.md says where each comes from and how its folder looks"
 
 
 def _images(scale: str, name: str, found: DataParams) -> str:

@@ -81,7 +81,8 @@ def test_absent_data_are_named_and_end_in_1(project, monkeypatch, capsys) -> Non
     assert "data/raw/cifar-10-batches-py" in found["cifar10"]
     assert "imagenet_data.raw" in found["imagenet_data"]
     assert "cityscapes_data.raw" in found["cityscapes_data"]
-    assert "WRONG" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "WRONG" in out and "docs/data.md" in out
 
 
 def test_a_mistyped_parameter_is_found(project) -> None:
