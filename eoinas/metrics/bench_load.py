@@ -3,7 +3,6 @@
 Shapes: T steps of the chain, E edges (6), O operations (5).
 """
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -99,13 +98,6 @@ def _percent(quantities: dict[str, np.ndarray]) -> np.ndarray:
         100 * torch.from_numpy(quantities["A"]), torch.from_numpy(quantities["E"]), alive, "mean"
     )
     return importance.accuracy_weights(ratio, alive, "live").masked_fill(~alive, torch.nan).numpy()
-
-
-def truths(accuracies: nasbench201.Table, cell: Sequence[str], operations: Sequence[str]) -> dict[str, np.ndarray]:
-    """``bench.TRUTHS`` [E, O] each, operations in the order of the search."""
-    order = [nasbench201.OPERATIONS.index(name) for name in operations]
-    whole = {"mean": accuracies.mean_with(), "best": accuracies.best_with(), "replaced": accuracies.replaced(cell)}
-    return {name: values[:, order] for name, values in whole.items()}
 
 
 def masked(scale: str, plan: bench.Plan, seed: int) -> tuple[str, ...]:

@@ -1,28 +1,48 @@
 """Every cell that a search on NAS-Bench-201 stood for, looked up; and how what it knew ranks operations, edge by edge."""
 
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from eoinas import bench
 from eoinas.data import nasbench201
 from eoinas.metrics import bench_load, strength
 
+if TYPE_CHECKING:
+    import pandas as pd
 
-def cells(scale: str) -> list[dict]:
-    """A row for each search and step of the chain, and one with epoch ``bench.FINAL``: the cell, its accuracies, rank and regret.
+
+def tables(scale: str) -> "tuple[pd.DataFrame, pd.DataFrame]":
+    """What ``cells`` and ``strengths`` say of every search of a scale.
 
     Raises:
         InputError: a result or the table is missing or damaged.
     """
     plan = bench.load(scale)
     table = bench_load.table(plan)
+    found = [(name, seed, each) for name in plan.variants for seed, each in bench_load.found(scale, plan, name).items()]
+    masked = [(seed, bench_load.masked(scale, plan, seed)) for _, seed in plan.variants[plan.masked].searches]
+    operations = {name: variant.search["operations"] for name, variant in plan.variants.items()}
+    return cells(table, found, masked), strengths(table, found, operations)
+
+
+Searches = list[tuple[str, int, bench_load.Found]]  # variant, seed, what it left
+
+
+def cells(table: nasbench201.Table, searches: Searches, masked: list[tuple[int, tuple[str, ...]]]) -> "pd.DataFrame":
+    """A row for each search and step of the chain, and one with epoch ``bench.FINAL``: the cell, its accuracies, rank and regret.
+
+    Args:
+        masked: seed and cell of each choice by masking.
+    """
+    import pandas as pd
+
     rows = []
-    for name in plan.variants:
-        for seed, found in bench_load.found(scale, plan, name).items():
-            steps = [*zip(found.epochs, found.cells, strict=True), (bench.FINAL, found.final)]
-            rows += [_row(table, name, seed, epoch, cell) for epoch, cell in steps]
-    for _, seed in plan.variants[plan.masked].searches:
-        rows.append(_row(table, bench.MASKED, seed, bench.FINAL, bench_load.masked(scale, plan, seed)))
-    return rows
+    for name, seed, found in searches:
+        steps = [*zip(found.epochs, found.cells, strict=True), (bench.FINAL, found.final)]
+        rows += [_row(table, name, seed, epoch, cell) for epoch, cell in steps]
+    rows += [_row(table, bench.MASKED, seed, bench.FINAL, cell) for seed, cell in masked]
+    return pd.DataFrame(rows)
 
 
 def _row(table: nasbench201.Table, variant: str, seed: int, epoch: int, cell: tuple[str, ...]) -> dict:
@@ -32,25 +52,28 @@ def _row(table: nasbench201.Table, variant: str, seed: int, epoch: int, cell: tu
     return {**about, **accuracies, "rank": table.rank(cell), "regret": round(float(best - accuracies[nasbench201.TEST]), 4)}
 
 
-def strengths(scale: str) -> Iterator[dict]:
+def strengths(table: nasbench201.Table, searches: Searches, operations: dict[str, list[str]]) -> "pd.DataFrame":
     """A row for each search, step of the chain, edge, quantity and definition of true strength: tau and regret.
 
     Of a search that prunes, the steps before its prunes alone: what each decision rested on.
 
-    Raises:
-        InputError: as ``cells``.
+    Args:
+        operations: of each variant, in the order of its searches.
     """
-    plan = bench.load(scale)
-    table = bench_load.table(plan)
-    for name, variant in plan.variants.items():
-        for seed, found in bench_load.found(scale, plan, name).items():
-            for truth, values in bench_load.truths(table, found.final, variant.search["operations"]).items():
-                for quantity, known in found.quantities.items():
-                    taus, regrets = strength.tau(known, values), strength.regret(known, values)  # [T, E] each
-                    for step, epoch in enumerate(found.epochs):
-                        if found.prunes and epoch not in found.prunes:
-                            continue
-                        for edge in range(nasbench201.EDGES):
-                            about = {"variant": name, "seed": seed, "epoch": epoch, "edge": edge}
-                            numbers = {"tau": f"{taus[step, edge]:.4f}", "regret": f"{regrets[step, edge]:.4f}"}
-                            yield {**about, "quantity": quantity, "truth": truth, **numbers}
+    import pandas as pd
+
+    about, taus, regrets = [], [], []
+    of_all = {"mean": table.mean_with(), "best": table.best_with()}  # [E, O], as ``nasbench201.OPERATIONS``
+    for name, seed, found in searches:
+        steps = [step for step, epoch in enumerate(found.epochs) if not found.prunes or epoch in found.prunes]
+        order = [nasbench201.OPERATIONS.index(operation) for operation in operations[name]]
+        for truth, whole in {**of_all, "replaced": table.replaced(found.final)}.items():
+            values = whole[:, order]
+            for quantity, known in found.quantities.items():
+                about += [
+                    (name, seed, found.epochs[step], edge, quantity, truth) for step in steps for edge in range(nasbench201.EDGES)
+                ]
+                taus.append(strength.tau(known[steps], values).ravel())
+                regrets.append(strength.regret(known[steps], values).ravel())
+    frame = pd.DataFrame(about, columns=["variant", "seed", "epoch", "edge", "quantity", "truth"])
+    return frame.assign(tau=np.concatenate(taus), regret=np.concatenate(regrets))

@@ -3,6 +3,7 @@
 Shapes: ``...`` searches, steps, edges; O operations. NaN in a quantity marks an operation that is dead: it is left out.
 """
 
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -49,9 +50,14 @@ def over_searches(values: np.ndarray) -> Mean:
     each = values.reshape(len(values), -1).mean(1)
     if len(each) < FEWEST:
         return Mean(float(each.mean()), None, None)
-    drawn = np.random.default_rng(SEED).integers(len(each), size=(RESAMPLES, len(each)))
-    low, high = np.quantile(each[drawn].mean(1), (0.025, 0.975))
+    low, high = np.quantile(each[_resamples(len(each))].mean(1), (0.025, 0.975))
     return Mean(float(each.mean()), float(low), float(high))
+
+
+@cache
+def _resamples(n: int) -> np.ndarray:
+    """Which searches each resample holds [RESAMPLES, n]."""
+    return np.random.default_rng(SEED).integers(n, size=(RESAMPLES, n))
 
 
 def sign_flips(differences: np.ndarray) -> float:

@@ -21,7 +21,7 @@ BANDS = ("beta", "I", "I_percent")  # the others have lines alone
 
 
 def fig_bench_tau(scale: str, path: Path | str) -> None:
-    """Draw tau and regret, a column a definition of true strength, on supernets without prunes; numbers to a CSV of that name.
+    """Draw tau and regret, a row a definition of true strength, on supernets without prunes; numbers to a CSV of that name.
 
     Raises:
         InputError: a result is missing.
@@ -33,23 +33,23 @@ def fig_bench_tau(scale: str, path: Path | str) -> None:
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
-    figure = Figure(figsize=(13, 7.5), layout="constrained")
-    panels = figure.subplots(len(MEASURES), len(bench.TRUTHS), sharex=True)
+    figure = Figure(figsize=(10, 11), layout="constrained")
+    panels = figure.subplots(len(bench.TRUTHS), len(MEASURES), sharex=True)
     rows = ["truth,quantity,measure,epoch,mean,low,high"]
-    for column, (truth, words) in enumerate(bench.TRUTHS.items()):
-        for row, (measure, name) in enumerate(MEASURES.items()):
+    for row, (truth, words) in enumerate(bench.TRUTHS.items()):
+        for column, (measure, name) in enumerate(MEASURES.items()):
             rows += _panel(panels[row, column], found[found["truth"] == truth], truth, measure)
-            panels[row, 0].set_ylabel(name)
-        panels[0, column].axhline(0, color="0.3", linewidth=1)
-        panels[1, column].set_ylim(bottom=0)
-        panels[0, column].set_title(f"true strength:\n{words}")
-        panels[-1, column].set_xlabel("epoch of the search")
-        panels[-1, column].xaxis.set_major_locator(MaxNLocator(6, integer=True))
-    for axes in panels[0, 1:]:
+            panels[0, column].set_title(name)
+            panels[-1, column].set_xlabel("epoch of the search")
+        panels[row, 0].axhline(0, color="0.3", linewidth=1)
+        panels[row, 0].set_ylabel(f"true strength:\n{words}")
+        panels[row, 1].set_ylim(bottom=0)
+    for axes in panels[1:, 0]:
         axes.sharey(panels[0, 0])
     panels[0, 0].autoscale()
+    panels[0, 0].xaxis.set_major_locator(MaxNLocator(6, integer=True))
     handles = panels[0, 0].get_lines()[: len(bench.QUANTITIES)]
-    figure.legend(handles, list(bench.QUANTITIES.values()), loc="outside lower center", ncols=4, frameon=False)
+    figure.legend(handles, list(bench.QUANTITIES.values()), loc="outside lower center", ncols=2, frameon=False)
     variant = plan.variants[plan.masked]
     bands = "; bands: 95 % intervals over searches" if len(variant.searches) >= strength.FEWEST else ""
     figure.suptitle(
