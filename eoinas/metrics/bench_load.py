@@ -68,10 +68,14 @@ def _found(path: str, variant: bench.Variant) -> Found:
 
 
 def _quantities(trace: dict[str, np.ndarray], settings: dict) -> dict[str, np.ndarray]:
-    """``bench.QUANTITIES`` of the one cell; I and l as eq. (10) and (11) have them, whatever the search itself ranked by."""
+    """``bench.QUANTITIES`` of the one cell; I and l as eq. (10) and (11) have them, whatever the search itself ranked by.
+
+    Of a search that prunes, l is its own chain's, which its prunes rested on.
+    """
     known = {name: trace[name][:, 0].astype(np.float64) for name in ("beta", "A", "E", "S")}
     indicator = known["S"] + settings["lambda"] * known["beta"]
     percent = _percent(known)
+    alive = ~np.isnan(indicator)
     chain = markov.start(indicator.shape[1:], len(settings["sigma_first"]))
     states, previous = [], None
     for step in torch.from_numpy(indicator):
@@ -85,7 +89,7 @@ def _quantities(trace: dict[str, np.ndarray], settings: dict) -> dict[str, np.nd
         **{
             "inverse_E": np.divide(1, known["E"], out=np.full_like(known["E"], np.nan), where=known["E"] > 0),
             "I": indicator,
-            "l": np.stack(states),
+            "l": np.where(alive, trace["X"][:, 0, ..., 0], np.nan) if settings["slimming"] else np.stack(states),
         },
         **{"S_percent": percent, "I_percent": percent + settings["lambda"] * known["beta"]},
     }

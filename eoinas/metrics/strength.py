@@ -34,12 +34,12 @@ def tau(quantity: np.ndarray, truth: np.ndarray) -> np.ndarray:
 def regret(quantity: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """What it costs [...] to take the operation with the largest quantity [..., O]: the best truth [..., O] less its own.
 
-    Among the operations that live; of equal quantities the first is taken.
+    Among the operations that live; of equal quantities it is their mean.
     """
-    alive, truth = ~np.isnan(quantity), np.broadcast_to(truth, quantity.shape)
-    taken = np.where(alive, quantity, -np.inf).argmax(-1)
-    best = np.where(alive, truth, -np.inf).max(-1)
-    return best - np.take_along_axis(truth, taken[..., None], -1)[..., 0]
+    truth = np.broadcast_to(truth, quantity.shape)
+    best = np.where(np.isnan(quantity), -np.inf, truth).max(-1)
+    first = quantity == np.fmax.reduce(quantity, -1, keepdims=True)
+    return best - np.where(first, truth, 0).sum(-1) / first.sum(-1)
 
 
 def over_searches(values: np.ndarray) -> Mean:

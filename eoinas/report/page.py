@@ -67,8 +67,8 @@ FIGURES = {
     ),
     "fig_bench_tau.png": (
         "NAS-Bench-201: does the indicator rank operations?",
-        "the paper's Fig. 4 over all edges and searches: above, how well each quantity agrees with the true strength of "
-        "operations (1: the same order, 0: none); below, what the first of its order costs. Three definitions of true strength. "
+        "the paper's Fig. 4 over all edges and searches: left, how well each quantity agrees with the true strength of "
+        "operations (1: the same order, 0: none); right, what the first of its order costs. Three definitions of true strength. "
         "The numbers are in [fig_bench_tau.csv](fig_bench_tau.csv).",
     ),
     "fig_bench_sensitivity.png": (
