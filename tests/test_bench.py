@@ -538,3 +538,9 @@ def test_a_missing_or_damaged_search_is_named(run: Path, monkeypatch: pytest.Mon
             bench_load.found("demo", plan, "sss")
     finally:
         path.write_bytes(blob)
+
+
+def test_the_regret_of_a_tie_is_the_mean_of_the_tied():
+    truth = np.array([1.0, 5.0, 3.0, 9.0])
+    quantity = np.array([[2.0, 2.0, 1.0, np.nan], [0.5, 0.5, 0.5, 0.5], [0.0, 1.0, 0.0, 0.0]])
+    assert strength.regret(quantity, truth).tolist() == [2.0, 4.5, 4.0]
