@@ -82,7 +82,8 @@ def test_absent_data_are_named_and_end_in_1(project, monkeypatch, capsys) -> Non
     assert "imagenet_data.raw" in found["imagenet_data"]
     assert "cityscapes_data.raw" in found["cityscapes_data"]
     out = capsys.readouterr().out
-    assert "WRONG" in out and "docs/data.md" in out
+    assert "WRONG" in out
+    assert "docs/data.md" in out
 
 
 def test_a_mistyped_parameter_is_found(project) -> None:
