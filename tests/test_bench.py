@@ -312,6 +312,7 @@ def strengths_of(differences: dict[str, list[float]]) -> pd.DataFrame:
         (0.3, 0.1, "**confirmed**"),
         (-0.3, 0.1, "**refuted**"),
         (0.0, 0.02, "**refuted**: too small to matter"),
+        (0.03, 0.01, "**confirmed**, and **refuted**: too small to matter"),
         (0.05, 0.4, "undecided"),
     ],
 )
@@ -323,7 +324,21 @@ def test_answers_are_what_the_page_says(shift: float, spread: float, verdict: st
     plan = SimpleNamespace(masked="baseline", variants={"baseline": None})
     line = bench_questions.questions(plan, {}, found).split("\n")[2]
     assert line.endswith(f"| {verdict} |")
-    assert f"| 16 | {shift:+.2f} [" in line
+    assert f"| 16 | {shift:+.3f} [" in line
+
+
+def test_of_few_searches_nothing_is_too_small_to_matter() -> None:
+    """Eight: an interval, but a narrow one. Five of them could not be significant beside two others at all."""
+    differences = np.array([0.01, -0.01] * 4)
+    (eight,) = bench_questions.tested([differences])
+    assert eight.mean.high < 0.02
+    assert bench_questions.answer(eight, "tau") == "undecided"
+    (sixteen,) = bench_questions.tested([np.tile(differences, 2)])
+    assert bench_questions.answer(sixteen, "tau") == "**refuted**: too small to matter"
+    few = bench_questions.tested([np.full(5, 1.0), np.full(16, 1.0), np.tile([1.0, -1.0], 8)])
+    assert [test.too_few for test in few] == [True, False, False]  # 2 / 2^5 times 2
+    assert bench_questions.answer(few[0], "tau") == "undecided: too few searches for this test (n 5)"
+    assert bench_questions.answer(few[1], "points") == "**confirmed**"
 
 
 def test_a_reading_is_better_only_by_its_interval_and_corrected_p() -> None:
@@ -333,8 +348,28 @@ def test_a_reading_is_better_only_by_its_interval_and_corrected_p() -> None:
     for name, values in (("eoinas", default), ("reset", default + 0.3), ("percent", default + np.tile([0.3, -0.29], 8))):
         frames.append(strengths_of({"I": values}).assign(variant=name))
     text = bench_questions.readings(SimpleNamespace(variants=variants), pd.concat(frames))
+    assert text.endswith(
+        "shown to be better than the present default, so by the rule of docs/evidence.md **it becomes the default**.\n"
+    )
     assert text.count("**better than the default**") == 1
     assert "| `reset` reset | 16 |" in text.split("**better")[0].split("\n")[-1]
+
+
+def test_the_best_mean_alone_makes_no_default() -> None:
+    """Eight seeds of the reading, the default worse on the other eight."""
+    default = np.concatenate([np.tile([0.1, 0.3], 4), np.full(8, -0.5)])
+    reading = default[:8] + np.tile([0.2, -0.19], 4)
+    frames = [strengths_of({"I": values}).assign(variant=name) for name, values in (("eoinas", default), ("steps", reading))]
+    plan = SimpleNamespace(variants={name: SimpleNamespace(label=name) for name in ("eoinas", "steps")})
+    text = bench_questions.readings(plan, pd.concat(frames))
+    assert "| `steps` steps | 8 | +0.205 [" in text
+    assert f"| {default[:8].mean():+.3f} | +0.005 [" in text
+    assert (
+        "not shown to be better than the present default, so by the rule of docs/evidence.md **the present default stays**"
+        in text
+    )
+    frames = [frame.assign(tau=-frame["tau"]) for frame in frames]
+    assert "The best mean is that of `eoinas`" in bench_questions.readings(plan, pd.concat(frames))
 
 
 # Masking
@@ -495,17 +530,54 @@ def test_tau_again_in_ten_lines(run: Path, table: accuracies.Table) -> None:
             assert float(row["tau"]) == pytest.approx(np.nan_to_num(expected), abs=1e-4)
 
 
-def test_the_chain_on_a_search_that_prunes_is_its_own_until_the_first_prune(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of l that is computed anew for all searches, for eoinas, whose own chain follows the same I."""
+def test_the_chain_of_a_search_that_prunes_is_its_own(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from eoinas.metrics import bench_load
+
+    monkeypatch.chdir(run)
+    found = bench_load.found("demo", bench.load("demo"), "eoinas")[0]
+    trace = np.load("results/demo/bench/eoinas/0-15/0/trace.npz")
+    assert found.prunes == [3, 4, 5, 6]
+    assert found.cells[-1] == found.final
+    alive = trace["alive"][:, 0]
+    assert found.quantities["l"][alive] == pytest.approx(trace["X"][:, 0, ..., 0][alive])
+    assert np.isnan(found.quantities["l"][~alive]).all()
+
+
+def test_the_chain_of_a_search_without_prunes_in_plain_arithmetic(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Eq. (11) and (12) for each operation by itself, over all steps: four of order four, none clamped."""
+    from eoinas.metrics import bench_load
+
+    monkeypatch.chdir(run)
+    found = bench_load.found("demo", bench.load("demo"), "baseline")[0].quantities
+    for edge, operation in np.ndindex(6, 5):
+        states, matrices = [(0.5, 0.5)] * 4, [((0.5, 0.5), (0.5, 0.5))] * 4
+        (ll, ld), (dl, dd) = matrices[0]
+        before = None
+        for step, value in enumerate(found["I"][:, edge, operation]):
+            sign = 0 if before is None else np.sign(value - before)
+            ll, ld, dl, dd = ll + 0.02 * sign, ld - 0.02 * sign, dl + 0.01 * sign, dd - 0.01 * sign
+            before, matrices = value, [((ll, ld), (dl, dd)), *matrices[:3]]
+            live = sum(0.25 * (x * q[0][0] + y * q[1][0]) for (x, y), q in zip(states, matrices, strict=True))
+            states = [(live, 1 - live), *states[:3]]
+            assert found["l"][step, edge, operation] == pytest.approx(live, abs=1e-9)
+    assert len(np.unique(found["l"][-1].round(6))) > 2
+
+
+def test_percent_is_of_searches_that_count_in_fractions_and_epochs(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A search that reads A1 otherwise has its S and I and no second ones."""
     from eoinas.metrics import bench_load
 
     monkeypatch.chdir(run)
     plan = bench.load("demo")
-    found = bench_load.found("demo", plan, "eoinas")[0]
-    trace = np.load("results/demo/bench/eoinas/0-15/0/trace.npz")
-    assert found.quantities["l"][0] == pytest.approx(trace["X"][0, 0, ..., 0], abs=1e-6)
-    assert found.prunes == [3, 4, 5, 6]
-    assert found.cells[-1] == found.final
+    plain = bench_load.found("demo", plan, "baseline")[0].quantities
+    assert set(plain) == set(bench.QUANTITIES)
+    ratio = 100 * plain["A"] * plain["inverse_E"]
+    step, edge = np.argwhere(np.isfinite(ratio).all(-1))[-1]
+    expected = np.exp(ratio[step, edge] - ratio[step, edge].max())
+    assert plain["S_percent"][step, edge] == pytest.approx(expected / expected.sum())
+    for change in ({"accuracy_unit": "percent"}, {"epoch_unit": "steps"}):
+        plan.variants["baseline"].search.update(change)
+        assert set(bench.QUANTITIES) - set(bench_load.found("demo", plan, "baseline")[0].quantities) == {"S_percent", "I_percent"}
 
 
 def test_the_table_names_what_is_measured_known_and_quoted(run: Path) -> None:

@@ -8,13 +8,14 @@ from scipy.stats import t as student
 from scipy.stats import ttest_ind
 
 from eoinas import bench
-from eoinas.metrics.strength import Mean
+from eoinas.metrics.strength import Mean, over_searches
 from eoinas.report import estimate, likeness, reference
 from eoinas.report.bench_questions import interval
 from eoinas.report.cell import parse
 from eoinas.report.fig_bench_sensitivity import family, fig_bench_sensitivity
 from eoinas.report.fig_findings import fig_findings
 from eoinas.report.findings import findings
+from eoinas.report.table_3 import table_3
 from tests import report_fixture
 from tests.report_fixture import body, change, records
 
@@ -43,7 +44,13 @@ def test_one_value_has_no_interval():
     assert estimate.difference([3.0], [1.0, 2.0]) == (1.5, None, None)
     assert estimate.apart(estimate.mean([3.0])) is None
     assert interval(estimate.mean([3.0]), ".2f") == "3.00"
-    assert estimate.difference([3.0, 3.0], [1.0, 1.0]) == (2.0, 2.0, 2.0)
+
+
+def test_values_that_do_not_differ_have_no_interval():
+    assert estimate.mean([3.0, 3.0]) == (3.0, None, None)
+    assert estimate.difference([3.0, 3.0], [1.0, 1.0]) == (2.0, None, None)
+    assert estimate.difference([3.0, 3.0], [1.0, 2.0]).low is not None
+    assert over_searches(np.full(8, 0.5)) == (0.5, None, None)
 
 
 def test_apart_means_that_the_interval_leaves_out_zero():
@@ -91,11 +98,11 @@ def test_the_page_says_what_its_numbers_say(demo):
     assert float(row["difference"]) == pytest.approx(np.mean([5.05, 14.55]) - float(row["before"]))
     expected = ttest_ind([5.05, 14.55], [9.05, 16.55], equal_var=False).confidence_interval()
     assert (float(row["low"]), float(row["high"])) == pytest.approx((expected.low, expected.high))
-    assert "**no difference seen**" in found.markdown
+    assert "**no significant difference (p 1)**" in found.markdown
     assert found.metrics["error: OII"]["difference"] == pytest.approx(float(rows["error: OII"]["difference"]), abs=1e-4)
     # I ranks better than beta by half in each of four searches: p 2 / 16.
     asked = next(row for row in body(found.markdown) if "beta?" in row[0])
-    assert asked[1:4] == ["4", "+0.50 [+0.50, +0.50] tau", "0.125"]
+    assert asked[1:4] == ["4", "+0.500 tau", "0.125"]
 
 
 def test_the_papers_steps_in_deviations_of_random_cells(demo):
@@ -105,15 +112,40 @@ def test_the_papers_steps_in_deviations_of_random_cells(demo):
     assert f"for 80 % it takes {estimate.needed(effect)}." in text
 
 
+def set_wrong(folder, **wrong):
+    """Wrong images of each of the two searches of a variant."""
+    for name, counts in wrong.items():
+        for place, count in zip((f"retrain/cifar10-{name}_cutout/0-2", f"retrain_seeds/{name}/1/1"), counts, strict=True):
+            for run in (0, 1):
+                change(folder / f"results/demo/{place}/{run}/result.json", wrong=count)
+
+
 def test_a_clear_difference_is_said(demo):
     """Two searches each, far apart."""
-    for name, errors in (("sss", (500, 501)), ("eoinas", (100, 101))):
-        folders = (f"retrain/cifar10-{name}_cutout/0-2", f"retrain_seeds/{name}/1/1")
-        for folder, wrong in zip(folders, errors, strict=True):
-            for run in (0, 1):
-                change(demo / f"results/demo/{folder}/{run}/result.json", wrong=wrong)
-    assert "OII: EoiNAS 10.05, EoiNAS without OII 50.05 %; -40.00" in (text := findings("demo").markdown)
-    assert text.split("OII: EoiNAS 10.05")[1].split("\n")[0].endswith("**better**.")
+    set_wrong(demo, sss=(500, 501), eoinas=(100, 101))
+    text = findings("demo").markdown
+    assert "OII: EoiNAS 10.05, EoiNAS without OII 50.05 %; -40.00" in text
+    line = text.split("OII: EoiNAS 10.05")[1].split("\n")[0]
+    (row,) = [row for row in body(table_3("demo").markdown, 3) if row[0] == "`sss` against `eoinas`"]
+    assert row[-1].startswith("significant, `eoinas`")  # over searches
+    assert line.endswith(f"**lower (p {float(row[-2]):.2g})**.")
+
+
+def test_an_interval_alone_is_no_verdict(demo):
+    """It leaves out 0, with p 0.03 before the correction for six pairs."""
+    set_wrong(demo, sss=(104, 105), eoinas=(100, 101))
+    row = next(row for row in records(findings("demo").csv) if row["what"] == "error: OII")
+    assert float(row["high"]) < 0
+    assert row["verdict"].startswith("no significant difference (p ")
+
+
+def test_variants_of_other_lengths(demo):
+    """The last epoch is each variant's own."""
+    for folder in demo.glob("results/demo/search/sss/*"):
+        for path in folder.rglob("history.csv"):
+            path.write_text("\n".join(path.read_text().splitlines()[:-1]) + "\n")
+    row = next(row for row in records(findings("demo").csv) if row["what"].startswith("convergence: SSS"))
+    assert float(row["after"]) > 0
 
 
 def test_values_of_a_parameter_are_variants_that_differ_in_it_alone(demo):

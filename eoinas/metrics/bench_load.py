@@ -22,7 +22,7 @@ class Found(NamedTuple):
     cells: list[tuple[str, ...]]  # [T]
     final: tuple[str, ...]
     prunes: list[int]  # epochs after which it pruned
-    quantities: dict[str, np.ndarray]  # ``bench.QUANTITIES``, [T, E, O] each
+    quantities: dict[str, np.ndarray]  # of ``bench.QUANTITIES``, [T, E, O] each
 
 
 def table(plan: bench.Plan) -> nasbench201.Table:
@@ -68,13 +68,12 @@ def _found(path: str, variant: bench.Variant) -> Found:
 
 
 def _quantities(trace: dict[str, np.ndarray], settings: dict) -> dict[str, np.ndarray]:
-    """``bench.QUANTITIES`` of the one cell; I and l as eq. (10) and (11) have them, whatever the search itself ranked by.
+    """``bench.QUANTITIES`` of the one cell; S as the search itself reads it, I and l of it by eq. (10) and (11).
 
     Of a search that prunes, l is its own chain's, which its prunes rested on.
     """
     known = {name: trace[name][:, 0].astype(np.float64) for name in ("beta", "A", "E", "S")}
     indicator = known["S"] + settings["lambda"] * known["beta"]
-    percent = _percent(known)
     alive = ~np.isnan(indicator)
     chain = markov.start(indicator.shape[1:], len(settings["sigma_first"]))
     states, previous = [], None
@@ -91,12 +90,20 @@ def _quantities(trace: dict[str, np.ndarray], settings: dict) -> dict[str, np.nd
             "I": indicator,
             "l": np.where(alive, trace["X"][:, 0, ..., 0], np.nan) if settings["slimming"] else np.stack(states),
         },
-        **{"S_percent": percent, "I_percent": percent + settings["lambda"] * known["beta"]},
+        **_in_percent(known, settings),
     }
 
 
+def _in_percent(known: dict[str, np.ndarray], settings: dict) -> dict[str, np.ndarray]:
+    """What S and I are with A in percent, of a search that reads A as a fraction and E in epochs; of another, nothing."""
+    if (settings["accuracy_unit"], settings["epoch_unit"]) != ("fraction", "epochs"):
+        return {}
+    percent = _percent(known)
+    return {"S_percent": percent, "I_percent": percent + settings["lambda"] * known["beta"]}
+
+
 def _percent(quantities: dict[str, np.ndarray]) -> np.ndarray:
-    """S of eq. (9) with A in percent and E in epochs, whatever the search's own reading of A1."""
+    """S of eq. (9) with A in percent."""
     alive = torch.from_numpy(~np.isnan(quantities["S"]))
     ratio = importance.accuracy_parameter(
         100 * torch.from_numpy(quantities["A"]), torch.from_numpy(quantities["E"]), alive, "mean"

@@ -11,6 +11,8 @@ from eoinas.metrics import bench_load, strength
 if TYPE_CHECKING:
     import pandas as pd
 
+Searches = list[tuple[str, int, bench_load.Found]]  # variant, seed, what it left
+
 
 def tables(scale: str) -> "tuple[pd.DataFrame, pd.DataFrame]":
     """What ``cells`` and ``strengths`` say of every search of a scale.
@@ -24,9 +26,6 @@ def tables(scale: str) -> "tuple[pd.DataFrame, pd.DataFrame]":
     masked = [(seed, bench_load.masked(scale, plan, seed)) for _, seed in plan.variants[plan.masked].searches]
     operations = {name: variant.search["operations"] for name, variant in plan.variants.items()}
     return cells(table, found, masked), strengths(table, found, operations)
-
-
-Searches = list[tuple[str, int, bench_load.Found]]  # variant, seed, what it left
 
 
 def cells(table: nasbench201.Table, searches: Searches, masked: list[tuple[int, tuple[str, ...]]]) -> "pd.DataFrame":

@@ -9,12 +9,12 @@ from typing import NamedTuple
 import numpy as np
 
 RESAMPLES = 10_000
-FEWEST = 4  # searches, of which a resample can tell anything
+FEWEST = 8  # searches: of four, what should cover 95 % covers 80, of eight 88
 SEED = 0  # of the resamples
 
 
 class Mean(NamedTuple):
-    """A mean over searches and its 95 % interval, None of fewer searches than FEWEST."""
+    """A mean over searches and its 95 % interval; None of too few searches, or of such as do not differ at all."""
 
     value: float
     low: float | None
@@ -43,12 +43,12 @@ def regret(quantity: np.ndarray, truth: np.ndarray) -> np.ndarray:
 
 
 def over_searches(values: np.ndarray) -> Mean:
-    """The mean of values [searches, ...], with a percentile interval of a bootstrap that draws whole searches.
+    """The mean of values [searches, ...], with a percentile interval of a bootstrap that draws whole searches; FEWEST at least.
 
     A search is a cluster: its edges share one supernet.
     """
     each = values.reshape(len(values), -1).mean(1)
-    if len(each) < FEWEST:
+    if len(each) < FEWEST or np.ptp(each) == 0:
         return Mean(float(each.mean()), None, None)
     low, high = np.quantile(each[_resamples(len(each))].mean(1), (0.025, 0.975))
     return Mean(float(each.mean()), float(low), float(high))

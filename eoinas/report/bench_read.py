@@ -1,5 +1,6 @@
 """What the stage `bench_truth` wrote, as frames; and what random cells come to, from the benchmark alone."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -34,19 +35,22 @@ def final(frame: "pd.DataFrame", variant: str) -> "pd.DataFrame":
     return frame[(frame["variant"] == variant) & (frame["epoch"] == bench.FINAL)].sort_values("seed").set_index("seed")
 
 
-def over_edges(frame: "pd.DataFrame", measure: str) -> np.ndarray:
-    """A measure of one variant, quantity and truth, the mean over edges and the steps that are left in: [searches, 1]."""
-    return frame.groupby("seed")[measure].mean().to_numpy()[:, None]
-
-
 def summary(frame: "pd.DataFrame", measure: str) -> strength.Mean:
-    """The mean over edges and steps, and its interval over searches."""
-    return strength.over_searches(over_edges(frame, measure))
+    """Of one variant, quantity and truth: the mean over edges and the steps that are left in, and its interval over searches."""
+    return strength.over_searches(frame.groupby("seed")[measure].mean().to_numpy())
 
 
-def fields(mean: strength.Mean) -> str:
-    """Value, low and high as a CSV has them; empty where there is no interval."""
-    return ",".join("" if part is None else f"{part:.4f}" for part in mean)
+def fields(mean: strength.Mean, name: str = "mean") -> dict[str, str | None]:
+    """Value, low and high as a CSV has them; None where there is no interval."""
+    numbers = {name: mean.value, "low": mean.low, "high": mean.high}
+    return {key: None if number is None else f"{number:.4f}" for key, number in numbers.items()}
+
+
+def rank_quantiles(table: nasbench201.Table, draws: int, shares: Sequence[float]) -> list[int]:
+    """Quantiles of the rank of the best of ``draws`` random cells by validation accuracy, exact."""
+    order = np.argsort(-table.columns[nasbench201.TEST], kind="stable")
+    reached = table.best_of(draws)[order].cumsum()
+    return [1 + int(reached.searchsorted(share)) for share in shares]
 
 
 def random_cell(table: nasbench201.Table, draws: int, column: str) -> tuple[float, float]:

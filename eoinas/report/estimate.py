@@ -4,6 +4,7 @@ import statistics
 from collections.abc import Sequence
 
 from eoinas.metrics.strength import Mean
+from eoinas.report import welch
 
 LEVEL, POWER = 0.05, 0.8
 
@@ -14,27 +15,21 @@ def apart(found: Mean) -> bool | None:
 
 
 def mean(values: Sequence[float]) -> Mean:
-    """The mean of independent values; Student's interval."""
+    """The mean of independent values; Student's interval, None if they do not differ."""
     from scipy.stats import ttest_1samp
 
     value = statistics.fmean(values)
-    if len(values) < 2:
+    if len(set(values)) < 2:  # one value, or none that differs: nothing tells how far off the mean is
         return Mean(value, None, None)
-    if len(set(values)) == 1:  # of no spread scipy says nothing
-        return Mean(value, value, value)
     return Mean(value, *map(float, ttest_1samp(values, 0).confidence_interval(1 - LEVEL)))
 
 
 def difference(a: Sequence[float], b: Sequence[float]) -> Mean:
     """The mean of ``a`` less that of ``b``, two independent samples; Welch's interval."""
-    from scipy.stats import ttest_ind
-
     value = statistics.fmean(a) - statistics.fmean(b)
-    if min(len(a), len(b)) < 2:
+    if min(len(a), len(b)) < 2 or len(set(a)) == len(set(b)) == 1:
         return Mean(value, None, None)
-    if len(set(a)) == len(set(b)) == 1:
-        return Mean(value, value, value)
-    return Mean(value, *map(float, ttest_ind(a, b, equal_var=False).confidence_interval(1 - LEVEL)))
+    return Mean(value, *map(float, welch.unequal(a, b).confidence_interval(1 - LEVEL)))
 
 
 def power(effect: float, n: int) -> float:

@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
+import numpy as np
+
 from eoinas import bench, files
 from eoinas.data import nasbench201
 from eoinas.metrics import strength
-from eoinas.report import bench_read, plot
+from eoinas.report import bench_read, plot, table
 from eoinas.report.scale import announce
 
 SHOWN = ("gdas", "baseline", "sss", "eoinas")  # of those that there are; where none is, the first variants
@@ -28,17 +30,17 @@ def fig_bench_curve(scale: str, path: Path | str) -> None:
     figure = Figure(figsize=(9, 5.4), layout="constrained")
     axes = figure.subplots()
     shown = [name for name in SHOWN if name in plan.variants] or list(plan.variants)[:LINES]
-    rows = ["variant,epoch,accuracy,low,high,n"]
+    records = []
     for name, colour in zip(shown, plot.COLOURS, strict=False):
         by_epoch = frame[frame["variant"] == name].groupby("epoch")[nasbench201.TEST]
-        means = {epoch: strength.over_searches(values.to_numpy()[:, None]) for epoch, values in by_epoch}
+        means = {epoch: strength.over_searches(values.to_numpy()) for epoch, values in by_epoch}
         epochs, n = list(means), len(plan.variants[name].searches)
         axes.plot(epochs, [mean.value for mean in means.values()], color=colour, label=f"{plan.variants[name].label} (n {n})")
-        if n >= strength.FEWEST:
-            axes.fill_between(
-                epochs, *zip(*((m.low, m.high) for m in means.values()), strict=True), color=colour, alpha=0.2, linewidth=0
-            )
-        rows += [f"{name},{epoch},{bench_read.fields(mean)},{n}" for epoch, mean in means.items()]
+        low, high = np.array([(mean.low, mean.high) for mean in means.values()], np.float64).T  # None becomes NaN
+        axes.fill_between(epochs, low, high, color=colour, alpha=0.2, linewidth=0)
+        records += [
+            {"variant": name, "epoch": epoch, **bench_read.fields(mean, "accuracy"), "n": n} for epoch, mean in means.items()
+        ]
     truth = nasbench201.load(plan.table, plan.sha256)
     for draws, words in ((1, "a random cell, mean"), (4, "best of 4 random cells, mean")):
         level = bench_read.random_cell(truth, draws, nasbench201.TEST)[0]
@@ -48,5 +50,5 @@ def fig_bench_curve(scale: str, path: Path | str) -> None:
     figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=10)
     band = "; band: its 95 % interval" if any(len(plan.variants[name].searches) >= strength.FEWEST for name in shown) else ""
     figure.suptitle(f"NAS-Bench-201: the cell that a search stands for\n{announce(scale)}; mean over searches{band}", fontsize=12)
-    files.write_text(Path(path).with_suffix(".csv"), "\n".join(rows) + "\n")
+    files.write_text(Path(path).with_suffix(".csv"), table.csv_text(records))
     plot.save(figure, path)

@@ -1,5 +1,6 @@
 """What lambda and epsilon do on NAS-Bench-201: the paper's grid search (Sec. IV-B 2), with the cells' accuracies known."""
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,11 +10,10 @@ import numpy as np
 from eoinas import bench, files
 from eoinas.data import nasbench201
 from eoinas.metrics import strength
-from eoinas.report import bench_questions, bench_read, plot
+from eoinas.report import bench_questions, bench_read, plot, table
 from eoinas.report.scale import announce
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.axes import Axes
 
 # What a column turns: keys of a search that no other variant of that column differs in, and the words of its axis.
@@ -23,7 +23,7 @@ TURNED = {
 }
 RANKED = {"I": ("I, eq. (10)", "#1f6fb4"), "l": ("P(Live) of the chain, eq. (11)", "#101040")}
 APART = 0.12  # of the two quantities, in steps of the axis
-HEADER = "parameter,value,variant,n,measure,mean,low,high"
+COLUMNS = ("parameter", "value", "variant", "n", "measure", "mean", "low", "high")
 
 
 def fig_bench_sensitivity(scale: str, path: Path | str) -> None:
@@ -38,18 +38,18 @@ def fig_bench_sensitivity(scale: str, path: Path | str) -> None:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(10, 7.5), layout="constrained")
-    panels, rows = figure.subplots(2, len(TURNED), sharey="row", squeeze=False), [HEADER]
+    panels, records = figure.subplots(2, len(TURNED), sharey="row", squeeze=False), []
     for column, (key, (_, words)) in enumerate(TURNED.items()):
         panels[1, column].set_xlabel(words)
         if not (values := family(plan, key)):
             panels[0, column].set_title(f"no search of {bench_questions.DEFAULT} at this scale")
             continue
         accuracy = [bench_read.final(cells, name)[nasbench201.TEST].to_numpy() for name in values.values()]
-        rows += _lines(key, values, "accuracy", accuracy)
+        records += _records(key, values, "accuracy", accuracy)
         _points(panels[0, column], accuracy, "0.25", 0.0, "mean of the searches")
         for shift, (quantity, (label, colour)) in zip((-APART, APART), RANKED.items(), strict=True):
-            taus = [_taus(strengths, name, quantity) for name in values.values()]
-            rows += _lines(key, values, f"tau of {quantity}", taus)
+            taus = [bench_questions.by_seed(strengths, name, quantity).to_numpy() for name in values.values()]
+            records += _records(key, values, f"tau of {quantity}", taus)
             _points(panels[1, column], taus, colour, shift, label)
         own = list(values.values()).index(bench_questions.DEFAULT)
         for axes in panels[:, column]:
@@ -68,39 +68,34 @@ def fig_bench_sensitivity(scale: str, path: Path | str) -> None:
         "dot: a search; diamond and bar: mean and 95 % interval over searches; grey: the value of the method",
         fontsize=13,
     )
-    files.write_text(Path(path).with_suffix(".csv"), "\n".join(rows) + "\n")
+    files.write_text(Path(path).with_suffix(".csv"), table.csv_text(records, COLUMNS))
     plot.save(figure, path)
 
 
 def family(plan: bench.Plan, key: str) -> dict[float, str]:
-    """The variants that differ from the method in ``key`` and what goes with it alone, by its value; the method among them."""
+    """The variants that differ from the method in ``key`` and in proportion in what goes with it, by its value; it among them."""
     if bench_questions.DEFAULT not in plan.variants:
         return {}
     together, method = TURNED[key][0], plan.variants[bench_questions.DEFAULT].search
-    fixed = {name: value for name, value in method.items() if name not in together}
-    found = {
-        variant.search[key]: name
-        for name, variant in plan.variants.items()
-        if {each: value for each, value in variant.search.items() if each not in together} == fixed
-    }
-    return dict(sorted(found.items()))
 
+    def alike(search: dict) -> bool:
+        rest = all(search[name] == value for name, value in method.items() if name not in together)
+        return rest and all(math.isclose(search[name] * method[key], method[name] * search[key]) for name in together)
 
-def _taus(strengths: "pd.DataFrame", variant: str, quantity: str) -> np.ndarray:
-    return bench_questions.by_seed(strengths, variant, quantity).to_numpy()
+    found = {variant.search[key]: name for name, variant in plan.variants.items() if alike(variant.search)}
+    return dict(sorted({**found, method[key]: bench_questions.DEFAULT}.items()))
 
 
 def _points(axes: "Axes", samples: list[np.ndarray], colour: str, shift: float, label: str) -> None:
     for place, values in enumerate(samples):
-        mean, x = strength.over_searches(values[:, None]), place + shift
+        mean, x = strength.over_searches(values), place + shift
         axes.scatter(np.full(len(values), x), values, s=16, color=colour, alpha=0.35, linewidth=0)
         if mean.low is not None and mean.high is not None:
             axes.plot([x, x], [mean.low, mean.high], color=colour, linewidth=2)
         axes.scatter([x], [mean.value], marker="D", s=44, color=colour, zorder=4, label=label if place == 0 else None)
 
 
-def _lines(key: str, values: dict[float, str], measure: str, samples: list[np.ndarray]) -> Iterator[str]:
-    """Rows of the CSV."""
+def _records(key: str, values: dict[float, str], measure: str, samples: list[np.ndarray]) -> Iterator[dict]:
     for (value, name), sample in zip(values.items(), samples, strict=True):
-        mean = strength.over_searches(sample[:, None])
-        yield f"{key},{value:g},{name},{len(sample)},{measure},{bench_read.fields(mean)}"
+        about = {"parameter": key, "value": f"{value:g}", "variant": name, "n": len(sample), "measure": measure}
+        yield {**about, **bench_read.fields(strength.over_searches(sample))}

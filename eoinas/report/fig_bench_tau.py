@@ -1,11 +1,12 @@
 """Fig. 4 of the paper over all edges and searches: how well what a search knows ranks operations, epoch by epoch."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from eoinas import bench, files
 from eoinas.metrics import strength
-from eoinas.report import bench_read, plot
+from eoinas.report import bench_read, plot, table
 from eoinas.report.scale import announce
 
 if TYPE_CHECKING:
@@ -35,10 +36,10 @@ def fig_bench_tau(scale: str, path: Path | str) -> None:
 
     figure = Figure(figsize=(10, 11), layout="constrained")
     panels = figure.subplots(len(bench.TRUTHS), len(MEASURES), sharex=True)
-    rows = ["truth,quantity,measure,epoch,mean,low,high"]
+    records = []
     for row, (truth, words) in enumerate(bench.TRUTHS.items()):
         for column, (measure, name) in enumerate(MEASURES.items()):
-            rows += _panel(panels[row, column], found[found["truth"] == truth], truth, measure)
+            records += _panel(panels[row, column], found[found["truth"] == truth], truth, measure)
             panels[0, column].set_title(name)
             panels[-1, column].set_xlabel("epoch of the search")
         panels[row, 0].axhline(0, color="0.3", linewidth=1)
@@ -57,13 +58,12 @@ def fig_bench_tau(scale: str, path: Path | str) -> None:
         f"{variant.label}, {len(variant.searches)} searches, mean over 6 edges each{bands}",
         fontsize=13,
     )
-    files.write_text(Path(path).with_suffix(".csv"), "\n".join(rows) + "\n")
+    files.write_text(Path(path).with_suffix(".csv"), table.csv_text(records))
     plot.save(figure, path)
 
 
-def _panel(axes: "Axes", found: "pd.DataFrame", truth: str, measure: str) -> list[str]:
+def _panel(axes: "Axes", found: "pd.DataFrame", truth: str, measure: str) -> Iterator[dict]:
     """Lines of all quantities; the rows of the CSV."""
-    rows = []
     for quantity in bench.QUANTITIES:
         colour = COLOURS[quantity]
         steps = found[found["quantity"] == quantity].groupby("epoch")
@@ -73,5 +73,4 @@ def _panel(axes: "Axes", found: "pd.DataFrame", truth: str, measure: str) -> lis
             low, high = zip(*((mean.low, mean.high) for mean in means.values()), strict=True)
             axes.fill_between(list(means), low, high, color=colour, alpha=0.18, linewidth=0)
         for epoch, mean in means.items():
-            rows.append(f"{truth},{quantity},{measure},{epoch},{bench_read.fields(mean)}")
-    return rows
+            yield {"truth": truth, "quantity": quantity, "measure": measure, "epoch": epoch, **bench_read.fields(mean)}

@@ -38,7 +38,8 @@ def fig_findings(scale: str, path: Path | str) -> None:
     searches = {name: load.over_searches(scale, name) for name in plan.candidates}
     _errors(left, plan, searches)
     _taus(right, asked, bench_read.strengths(scale))
-    figure.suptitle(f"{announce(scale).capitalize()}. Bars: 95 % intervals over searches", fontsize=11)
+    kinds = f" (left Student's; right a bootstrap, of {strength.FEWEST} and more)"
+    figure.suptitle(f"{announce(scale).capitalize()}. Bars: 95 % intervals over searches{kinds}", fontsize=11)
     plot.save(figure, path)
 
 
@@ -57,7 +58,7 @@ def _taus(axes: "Axes", asked: bench.Plan, strengths: "pd.DataFrame") -> None:
     for row, quantity in enumerate(RANKED):
         taus = bench_questions.by_seed(strengths, asked.masked, quantity).to_numpy()
         axes.scatter(taus, [row + 0.25] * len(taus), s=14, color=COLOURS[quantity], alpha=0.5, linewidth=0)
-        _bar(axes, row - 0.1, strength.over_searches(taus[:, None]), COLOURS[quantity])
+        _bar(axes, row - 0.1, strength.over_searches(taus), COLOURS[quantity])
     axes.axvline(0, color="0.3", linewidth=1)
     _rows(axes, list(RANKED.values()))
     n = len(asked.variants[asked.masked].searches)

@@ -1,5 +1,6 @@
 """The page reports/SCALE/findings.md: what the results say about the paper's claims, each number with what it leaves open."""
 
+import statistics
 from collections.abc import Iterator, Sequence
 from itertools import combinations
 
@@ -8,9 +9,11 @@ import pandas as pd
 from eoinas import bench
 from eoinas import plan as plans
 from eoinas.metrics.strength import Mean
-from eoinas.report import bench_questions, bench_read, estimate, likeness, load, load_transfer, reference, table
+from eoinas.report import bench_questions, bench_read, estimate, likeness, load, load_transfer, reference, table, welch
 from eoinas.report.scale import announce, is_paper
 
+SPREAD = 4  # searches of a variant that say how much they scatter
+NONE = "one search each, or none that differs: nothing can be said"
 PARTS = (("baseline", "sss", "SSS"), ("sss", "eoinas", "OII"))  # the paper's steps: from which variant to which, by what
 
 
@@ -36,10 +39,14 @@ def findings(scale: str) -> table.Table:
         f"## Do SSS and OII change the cells?{below}\n",
         *_likeness(scale, plan),
         f"## Do they change how the search converges? (Figs. 7 and 8){below}\n",
-        *_sentences(records, "convergence", plan),
+        "Of the supernet, on the operations that it draws; paired by seed. A pruned supernet draws from fewer operations and "
+        "trains each more often, so its training accuracy tells of the search and not of the cells.\n",
+        _sentences(records, "convergence", plan),
         f"## Do they change the error of the cells?{below}\n",
         *_over_searches(plan, searches),
-        *_sentences(records, "error", plan),
+        "Searches of two variants taken as independent draws, Welch's interval; the verdict is that of Welch's test with Holm's "
+        "correction for all pairs, as in [table_3.md](table_3.md).\n",
+        _sentences(records, "error", plan),
         "## What do the paper's own differences mean?\n",
         *_paper(),
         f"## Transfer{below}\n",
@@ -57,8 +64,10 @@ def _banner(scale: str, plan: plans.Plan, searches: dict[str, load.Searches]) ->
     held = "" if is_paper(scale) else f" **{announce(scale).capitalize()}: no number here may be held against one of the paper.**"
     return (
         f"> Made by the pipeline from the results of scale {scale}; each sentence follows from its numbers by a rule.{held} "
-        f"Searches of {len(plan.variants)} variants, {n} seeds each, on {about.data}. Intervals are 95 %, each by itself. "
-        '"No difference seen" means that the interval holds 0, not that there is none.\n'
+        f"Searches of {len(plan.variants)} variants, {n} seed{'s' * (n > 1)} each, on {about.data}. Intervals are 95 %, each by "
+        "itself. "
+        '"No difference seen" means that the interval holds 0, "no significant difference" that the test does not find one; '
+        "neither shows that there is none.\n"
     )
 
 
@@ -78,17 +87,17 @@ def _likeness(scale: str, plan: plans.Plan) -> Iterator[str]:
     for one in plan.candidates:
         others = likeness.other_seeds(cells, one, one)
         simple = [likeness.without_weights(cell, plan.space) for cell in cells[one].values()]
-        rows.append([table.label(plan, one), _between(others) if others else reference.NONE, _between(simple)])
+        rows.append([table.label(plan, one), _between(others), _between(simple)])
     yield (
-        f"Edges of a search's cells that another search's cells have too, with the same operation between the same nodes, of "
-        f"{whole}: mean (smallest to largest). Two random cells say what chance gives.\n"
+        f"Edges of a search's cells that another search's cells have too, with the same operation between the same nodes, "
+        f"of {whole}: mean (smallest to largest). Cells drawn at random, each operation as likely as any other, tell chance.\n"
     )
     yield table.grid(("Searches", f"Shared by two seeds, of {whole}", f"Edges without weights, of {whole}"), rows)
     pairs = [
         [
             f"{table.label(plan, one)}; {table.label(plan, other)}",
             _between(likeness.same_seed(cells, one, other)),
-            _between(found) if (found := likeness.other_seeds(cells, one, other)) else reference.NONE,
+            _between(likeness.other_seeds(cells, one, other)),
         ]
         for one, other in combinations(plan.variants, 2)
     ]
@@ -97,62 +106,67 @@ def _likeness(scale: str, plan: plans.Plan) -> Iterator[str]:
 
 
 def _between(counts: Sequence[int]) -> str:
-    return f"{sum(counts) / len(counts):.1f} ({min(counts)} to {max(counts)})"
+    return f"{sum(counts) / len(counts):.1f} ({min(counts)} to {max(counts)})" if counts else reference.NONE
 
 
 def _convergence(scale: str, plan: plans.Plan, steps: list[tuple[str, str, str]]) -> Iterator[dict]:
     """Training accuracy in the last epoch and over all epochs in percent, paired by seed."""
     curves = load.histories(scale, list(plan.variants))
-    last = curves[curves["epoch"] == curves["epoch"].max()]
+    last = curves[curves["epoch"] == curves.groupby("variant")["epoch"].transform("max")]
     for one, other, what in steps:
         for frame, when in ((last, "in the last epoch"), (curves, "over all epochs")):
             means = 100 * frame.groupby(["variant", "seed"])["train_accuracy"].mean()
             paired = estimate.mean((means[other] - means[one]).tolist())
+            verdict = {None: NONE, True: "higher" if paired.value > 0 else "lower", False: "no difference seen"}
+            about = f"convergence: {what}, training accuracy {when}"
             yield _record(
-                f"convergence: {what}, training accuracy {when}", one, other, paired, means[one].mean(), means[other].mean()
+                about, one, other, paired, means[one].mean(), means[other].mean(), verdict=verdict[estimate.apart(paired)]
             )
 
 
 def _errors(searches: dict[str, load.Searches], steps: list[tuple[str, str, str]]) -> Iterator[dict]:
-    """Test error over searches in percent: each step of the method, and each variant against random cells."""
+    """Test error over searches in percent: each step of the method, and each variant against random cells.
+
+    The tests are those of Table III, corrected for all of its pairs.
+    """
+    tests = {test["pair"]: test for test in welch.welch({name: found.errors for name, found in searches.items()})}
     own = [name for name in searches if name != plans.RANDOM]
     for one, other, what in [*steps, *((plans.RANDOM, name, name) for name in own)]:
         a, b = searches[one], searches[other]
         against = " against random cells" if one == plans.RANDOM else ""
-        yield _record(f"error: {what}{against}", one, other, estimate.difference(b.errors, a.errors), a.mean, b.mean)
+        test = tests.get((one, other)) or tests[other, one]
+        verdict, difference = welch.NO_TEST, estimate.difference(b.errors, a.errors)
+        if test["holm"] is not None:
+            different = "lower" if difference.value < 0 else "higher"
+            verdict = f"{different if test['holm'] < welch.LEVEL else 'no significant difference'} (p {test['holm']:.2g})"
+        yield _record(f"error: {what}{against}", one, other, difference, a.mean, b.mean, verdict=verdict)
 
 
-def _record(what: str, one: str, other: str, found: Mean, before: float, after: float) -> dict:
+def _record(what: str, one: str, other: str, found: Mean, before: float, after: float, *, verdict: str) -> dict:
     numbers = {"before": before, "after": after, "difference": found.value, "low": found.low, "high": found.high}
     rounded = {key: None if value is None else round(value, 6) for key, value in numbers.items()}  # the rest is the machine's
-    return {"what": what, "from": one, "to": other, **rounded}
+    return {"what": what, "from": one, "to": other, **rounded, "verdict": verdict}
 
 
-def _sentences(records: list[dict], kind: str, plan: plans.Plan) -> Iterator[str]:
+def _sentences(records: list[dict], kind: str, plan: plans.Plan) -> str:
     lines = []
     for record in records:
         about, _, what = record["what"].partition(": ")
-        if about != kind:
-            continue
-        found = Mean(record["difference"], record["low"], record["high"])
-        better = (found.value > 0) == (kind == "convergence")
-        verdict = {
-            None: "one search each, nothing can be said",
-            True: "better" if better else "worse",
-            False: "no difference seen",
-        }
-        names = (
-            f"{table.label(plan, record['to'])} {record['after']:.2f}, {table.label(plan, record['from'])} {record['before']:.2f}"
-        )
-        lines.append(f"{what}: {names} %; {bench_questions.interval(found)} points: **{verdict[estimate.apart(found)]}**.")
-    yield table.notes(lines)
+        if about == kind:
+            interval = bench_questions.interval(Mean(record["difference"], record["low"], record["high"]))
+            before, after = (
+                f"{table.label(plan, record[name])} {record[value]:.2f}" for name, value in (("from", "before"), ("to", "after"))
+            )
+            lines.append(f"{what}: {after}, {before} %; {interval} points: **{record['verdict']}**.")
+    return table.notes(lines)
 
 
 def _over_searches(plan: plans.Plan, searches: dict[str, load.Searches]) -> Iterator[str]:
     first, n = next(iter(searches.values())), len(plan.seeds)
+    many = f"{n} search{'es' * (n > 1)}"
     yield (
         f"The cell of every search, trained from scratch {first.about.n} time{'s' * (first.about.n > 1)} for "
-        f"{first.about.epochs} epochs on {first.about.data}; test error in percent, Student's interval over {n} searches.\n"
+        f"{first.about.epochs} epochs on {first.about.data}; test error in percent, Student's interval over {many}.\n"
     )
     rows = [
         [
@@ -164,12 +178,12 @@ def _over_searches(plan: plans.Plan, searches: dict[str, load.Searches]) -> Iter
         for name, found in searches.items()
     ]
     yield table.grid(("Cells of", "n", "Error (%)", "sd"), rows)
-    spreads = [found.sd for found in searches.values() if found.sd is not None]
-    if n > 1 and spreads:
-        sd = (sum(spread**2 for spread in spreads) / len(spreads)) ** 0.5
+    spreads = [searches[name].sd or 0.0 for name in plan.variants]
+    if n >= SPREAD and any(spreads):
+        sd = statistics.fmean(spread**2 for spread in spreads) ** 0.5
         yield (
-            f"With {n} searches each and the spread seen here (sd {sd:.2f}), two variants show a difference with a chance of "
-            f"80 % if it is {estimate.visible(n) * sd:.2f} points.\n"
+            f"With {many} each that scatter as the variants do here (sd {sd:.2f}), one test of two variants finds a difference "
+            f"with a chance of 80 % if it is about {estimate.visible(n) * sd:.1f} points.\n"
         )
 
 

@@ -7,12 +7,14 @@ import pandas as pd
 
 from eoinas import bench
 from eoinas.data import nasbench201
+from eoinas.metrics import strength
 from eoinas.report import bench_questions, bench_read, table, welch
 from eoinas.report.bench_reference import PUBLISHED
 from eoinas.report.reference import NONE
 from eoinas.report.scale import announce, is_paper
 
 DRAWS = (4, 10, 100)  # of random search
+BOOTSTRAP = f"a bootstrap over searches, of {strength.FEWEST} and more"
 ALL_3X3 = ("nor_conv_3x3",) * nasbench201.EDGES
 TESTS = [name for name in nasbench201.ACCURACIES if name != nasbench201.VALID]
 COLUMNS = (
@@ -35,7 +37,8 @@ def table_bench(scale: str) -> table.Table:
     records = [{"kind": "cells", **record} for record in _records(plan, measured)]
     metrics = {name: _numbers(frame) for name, frame in measured.items()}
     metrics["tau"] = {row["quantity"]: round(row["tau"].value, 4) for row in ranks if row["truth"] == "mean"}
-    return table.Table(_markdown(scale, plan, truth, measured, strengths), table.csv_text(records), metrics)
+    markdown = _markdown(scale, plan, truth, measured, strengths, ranks)
+    return table.Table(markdown, table.csv_text(records), metrics)
 
 
 def label(plan: bench.Plan, name: str) -> str:
@@ -58,7 +61,7 @@ def _records(plan: bench.Plan, measured: dict[str, pd.DataFrame]) -> Iterator[di
             yield {"variant": name, "label": label(plan, name), "seed": seed, **row.drop(["variant", "epoch"]).to_dict()}
 
 
-def comparisons(measured: dict[str, pd.DataFrame], plan: bench.Plan) -> Iterator[dict]:
+def comparisons(measured: dict[str, pd.DataFrame], plan: bench.Plan) -> dict[str, bench_questions.Tested]:
     """Every variant against the one that masking is done on, paired by seed; p by sign flips, Holm's over all.
 
     Seeds that both have are counted.
@@ -68,10 +71,7 @@ def comparisons(measured: dict[str, pd.DataFrame], plan: bench.Plan) -> Iterator
         pairs = frame.join(reference, rsuffix="_other", how="inner")
         if name != plan.masked and len(pairs) > 1:
             found[name] = (pairs[nasbench201.TEST] - pairs[f"{nasbench201.TEST}_other"]).to_numpy()
-    for (name, differences), (mean, p, corrected) in zip(
-        found.items(), bench_questions.tested(list(found.values())), strict=True
-    ):
-        yield {"variant": name, "n": len(differences), "mean": mean, "p": p, "holm": corrected}
+    return dict(zip(found, bench_questions.tested(list(found.values())), strict=True))
 
 
 def rankings(plan: bench.Plan, strengths: pd.DataFrame) -> Iterator[dict]:
@@ -90,8 +90,9 @@ def _markdown(
     truth: nasbench201.Table,
     measured: dict[str, pd.DataFrame],
     strengths: pd.DataFrame,
+    ranks: list[dict],
 ) -> str:
-    tests, ranks = list(comparisons(measured, plan)), list(rankings(plan, strengths))
+    tests = comparisons(measured, plan)
     below = "" if is_paper(scale) else f" ({announce(scale)})"
     parts = [
         f"# NAS-Bench-201{below}: what the cells that were found are worth\n",
@@ -100,16 +101,16 @@ def _markdown(
         "deviation. Regret: the best cell's accuracy less this one's.\n",
         table.grid(COLUMNS, [*_measured_rows(scale, plan, measured), *_known_rows(truth), *_published_rows()]),
         *bench_questions.parts(plan, measured, strengths, below),
-        f"### Do variants find other cells than {label(plan, plan.masked)}?{below}\n",
-        "CIFAR-10 test accuracy, paired by seed: the mean difference in points, its 95 % interval by a bootstrap over seeds, p "
+        f"### Do variants find better or worse cells than {label(plan, plan.masked)}?{below}\n",
+        f"CIFAR-10 test accuracy, paired by seed: the mean difference in points, its 95 % interval by {BOOTSTRAP}, p "
         f"of a paired permutation test (signs flipped), and p after Holm's correction for {len(tests)} comparisons, held against "
         f"{welch.LEVEL}. A difference that is not significant is not shown to be none.\n",
         _tests(plan, tests),
         f"### What ranks operations as their true strength does?{below}\n",
         f"On the same supernets, those of {label(plan, plan.masked)}, where no operation died: Kendall's tau of what the search "
         "knew with the true strength of the five operations of an edge, and what it costs on an edge to take the operation that "
-        "it ranks first (points of CIFAR-10 test accuracy), mean over edges and steps of the chain; 95 % intervals by a "
-        f"bootstrap over {len(plan.variants[plan.masked].searches)} searches. True strength is, in turn: "
+        "it ranks first (points of CIFAR-10 test accuracy), mean over edges and steps of the chain; 95 % intervals by "
+        f"{BOOTSTRAP}, here {len(plan.variants[plan.masked].searches)}. True strength is, in turn: "
         f"{'; '.join(bench.TRUTHS.values())}.\n",
         _rankings(ranks),
     ]
@@ -133,18 +134,12 @@ def _known_rows(truth: nasbench201.Table) -> Iterator[list[str]]:
     for draws in (1, *DRAWS):
         what = "a random cell" if draws == 1 else f"the best of {draws} random cells by validation accuracy"
         found = [bench_read.random_cell(truth, draws, column) for column in TESTS]
-        rank = _median_rank(truth, draws)
+        (rank,) = bench_read.rank_quantiles(truth, draws, (0.5,))
         yield [source, what, NONE, *(f"{mean:.2f} ± {sd:.2f}" for mean, sd in found), f"{rank:,}", f"{best - found[0][0]:.2f}"]
     optimum = tuple(nasbench201.OPERATIONS[o] for o in truth.digits[truth.columns[nasbench201.TEST].argmax()])
     for what, cell in (("3×3 convolutions alone, no search", ALL_3X3), ("the best cell", optimum)):
         numbers = [truth.accuracy(cell, column) for column in TESTS]
         yield [source, what, NONE, *(f"{n:.2f}" for n in numbers), f"{truth.rank(cell):,}", f"{best - numbers[0]:.2f}"]
-
-
-def _median_rank(truth: nasbench201.Table, draws: int) -> int:
-    """Of the best of ``draws`` random cells by validation accuracy."""
-    order = (-truth.columns[nasbench201.TEST]).argsort(kind="stable")
-    return 1 + int(truth.best_of(draws)[order].cumsum().searchsorted(0.5))
 
 
 def _published_rows() -> Iterator[list[str]]:
@@ -153,16 +148,15 @@ def _published_rows() -> Iterator[list[str]]:
         yield [f"quoted: {row.source}", f"{row.method}{seconds}", NONE, row.accuracy, *[NONE] * 4]
 
 
-def _tests(plan: bench.Plan, tests: list[dict]) -> str:
+def _tests(plan: bench.Plan, tests: dict[str, bench_questions.Tested]) -> str:
     if not tests:
         return "One search a variant: nothing to test.\n"
     rows = []
-    for test in tests:
-        verdict = (
-            "**no significant difference**" if test["holm"] >= welch.LEVEL else "better" if test["mean"].value > 0 else "worse"
-        )
-        numbers = [bench_questions.interval(test["mean"]), f"{test['p']:.3g}", f"{test['holm']:.3g}"]
-        rows.append([f"`{test['variant']}` {label(plan, test['variant'])}", str(test["n"]), *numbers, verdict])
+    for name, test in tests.items():
+        found = "better" if test.mean.value > 0 else "worse"
+        verdict = found if test.significant else test.unless("**no significant difference**")
+        numbers = [bench_questions.interval(test.mean), *test.numbers]
+        rows.append([f"`{name}` {label(plan, name)}", str(test.n), *numbers, verdict])
     return table.grid(("Variant", "n", "Difference (points)", "p", "p, corrected", "Verdict"), rows)
 
 

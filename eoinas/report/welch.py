@@ -1,11 +1,17 @@
 """Do two samples of test errors differ by more than chance? Welch's t-test for many pairs, with Holm's correction."""
 
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
+from typing import TYPE_CHECKING
 
 from eoinas.report import reference, table
 
+if TYPE_CHECKING:
+    from scipy.stats._result_classes import TtestResult
+
 LEVEL = 0.05
+NO_TEST = "no test possible, there is no spread to test against"
 COLUMNS = ("Pair", "n", "Difference (points)", "t", "p", "p, corrected", "Verdict")
 
 
@@ -20,20 +26,27 @@ def welch(errors: Mapping[str, tuple[float, ...]], pairs: Iterable[tuple[str, st
         One dict a pair: ``pair``, ``n`` (both), ``difference`` of the means in points, and ``t``, ``p``, ``holm``, or None for
         these where no test is possible (a single value, or no spread at all).
     """
-    from scipy.stats import ttest_ind
-
     tests = []
     for first, second in combinations(errors, 2) if pairs is None else pairs:
         a, b = errors[first], errors[second]
         test = {"pair": (first, second), "n": (len(a), len(b)), "difference": sum(a) / len(a) - sum(b) / len(b)}
         testable = min(len(a), len(b)) > 1 and len(set(a)) + len(set(b)) > 2
-        result = ttest_ind(a, b, equal_var=False) if testable else None
+        result = unequal(a, b) if testable else None
         numbers = {"t": float(result.statistic), "p": float(result.pvalue)} if testable else {"t": None, "p": None}
         tests.append({**test, **numbers, "holm": None})
     found = [test for test in tests if test["p"] is not None]
     for test, corrected in zip(found, holm([test["p"] for test in found]), strict=True):
         test["holm"] = corrected
     return tests
+
+
+def unequal(a: Sequence[float], b: Sequence[float]) -> "TtestResult":
+    """Welch's test of two samples of two values or more, which differ in one of them."""
+    from scipy.stats import ttest_ind
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # one sample may be of equal values
+        return ttest_ind(a, b, equal_var=False)
 
 
 def holm(ps: Sequence[float]) -> list[float]:
@@ -62,7 +75,7 @@ def _row(test: dict) -> list[str]:
     first, second = test["pair"]
     head = [f"`{first}` against `{second}`", f"{test['n'][0]} and {test['n'][1]}", f"{test['difference']:+.2f}"]
     if test["p"] is None:
-        return [*head, *[reference.NONE] * 3, "no test possible, there is no spread to test against"]
+        return [*head, *[reference.NONE] * 3, NO_TEST]
     numbers = [f"{test['t']:.2f}", f"{test['p']:.3g}", f"{test['holm']:.3g}"]
     if test["holm"] >= LEVEL:
         return [*head, *numbers, "**no significant difference**"]
