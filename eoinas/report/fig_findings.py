@@ -38,8 +38,7 @@ def fig_findings(scale: str, path: Path | str) -> None:
     searches = {name: load.over_searches(scale, name) for name in plan.candidates}
     _errors(left, plan, searches)
     _taus(right, asked, bench_read.strengths(scale))
-    kinds = f" (left Student's; right a bootstrap, of {strength.FEWEST} and more)"
-    figure.suptitle(f"{announce(scale).capitalize()}. Bars: 95 % intervals over searches{kinds}", fontsize=11)
+    figure.suptitle(f"{announce(scale).capitalize()}", fontsize=11)
     plot.save(figure, path)
 
 
@@ -51,7 +50,8 @@ def _errors(axes: "Axes", plan: plans.Plan, searches: dict[str, load.Searches]) 
     about = next(iter(searches.values())).about
     _rows(axes, [f"{textwrap.fill(table.label(plan, name), WIDTH)}\nn {found.n}" for name, found in searches.items()])
     axes.set_xlabel(f"test error, %\n{about.data}; dot: a search")
-    axes.set_title("Error of the cells found")
+    axes.set_xlim(left=max(0.0, axes.get_xlim()[0]))  # of two searches an interval is wide
+    axes.set_title("Error of the cells found\nbar: 95 % interval (Student's)", fontsize=12)
 
 
 def _taus(axes: "Axes", asked: bench.Plan, strengths: "pd.DataFrame") -> None:
@@ -63,7 +63,7 @@ def _taus(axes: "Axes", asked: bench.Plan, strengths: "pd.DataFrame") -> None:
     _rows(axes, list(RANKED.values()))
     n = len(asked.variants[asked.masked].searches)
     axes.set_xlabel(f"Kendall's tau with their true strength\nNAS-Bench-201, n {n}; 1: the same order")
-    axes.set_title("What ranks operations?")
+    axes.set_title(f"What ranks operations?\nbar: 95 % interval (bootstrap, n {strength.FEWEST} and more)", fontsize=12)
 
 
 def _bar(axes: "Axes", row: float, mean: strength.Mean, colour: str) -> None:
