@@ -229,7 +229,6 @@ def test_choices_where_the_paper_is_silent() -> None:
     expected = {
         "grad_clip": 5.0,
         "pool_bn": True,
-        "temperature_decay": 0.965,
         "redraw": False,
         "skip_dropout": 0.0,
         "accuracy_unit": "fraction",
@@ -248,6 +247,18 @@ def test_choices_where_the_paper_is_silent() -> None:
     for scale in SCALES:
         found = search(scale).dumped()
         assert {name: found[name] for name in expected} == expected
+    assert search("paper").temperature_decay == search("demo").temperature_decay == 0.965
+
+
+def test_a_shorter_search_moves_alpha_and_cools_as_the_papers() -> None:
+    """Choices D15 and D17, of scale study: CIFAR-10's images, and CamVid's 367 scenes."""
+    images = resolved("study")["search/eoinas/0-3"].search
+    scenes = resolved("study")["seg_search"]
+    for found, steps in ((images, images.epoch_images // images.batch_size), (scenes, 183 // scenes.batch_size)):
+        epochs = found.epochs - found.warmup
+        assert 0.5 < found.alpha_learning_rate * steps * epochs / (3e-4 * 140 * 391) < 2
+        assert found.temperature_decay**epochs == pytest.approx(0.965**140, rel=0.1)
+        assert found.prune_every >= 3  # steps of the chain that a prune rests on
 
 
 def test_retraining_numbers_of_the_paper() -> None:

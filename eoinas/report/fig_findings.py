@@ -63,7 +63,7 @@ def _taus(axes: "Axes", asked: bench.Plan, strengths: "pd.DataFrame") -> None:
     _rows(axes, list(RANKED.values()))
     n = len(asked.variants[asked.masked].searches)
     axes.set_xlabel(f"Kendall's tau with their true strength\nNAS-Bench-201, n {n}; 1: the same order")
-    axes.set_title(f"What ranks operations?\nbar: 95 % interval (bootstrap, n {strength.FEWEST} and more)", fontsize=12)
+    axes.set_title(f"What ranks operations?\nbar: 95 % interval (bootstrap, from n {strength.FEWEST})", fontsize=12)
 
 
 def _bar(axes: "Axes", row: float, mean: strength.Mean, colour: str) -> None:
