@@ -75,6 +75,7 @@ def searching(weight: float, alpha: float, numbers: object, half: int) -> tuple[
 
 def training(train: float, evaluate: float, numbers: object, images: int, test: int) -> tuple[float, float]:
     """Price of a step and of a whole training with an evaluation after each epoch."""
+    images *= numbers.times(images) if isinstance(numbers, classify.RetrainParams) else 1
     used = min(numbers.epoch_images or images, images)
     return numbers.batch_size * train, numbers.epochs * (used * train + test * evaluate)
 

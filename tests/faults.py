@@ -60,8 +60,11 @@ def copy_project(folder: Path) -> None:
             shutil.copy2(ROOT / name, folder / name)
     values = yaml.safe_load((folder / "params.yaml").read_text())
     values["machine"]["demo"]["checkpoint_minutes"] = MINUTES
-    bench = values["bench"]["variants"]  # less those that have nothing to do at this scale
-    values["bench"]["variants"] = {name: bench[name] for name, seeds in values["demo"]["repeats"]["bench"].items() if seeds}
+    searched = [name for name, seeds in values["demo"]["repeats"]["bench"].items() if seeds]  # the others have nothing to do
+    values["bench"]["variants"] = {name: values["bench"]["variants"][name] for name in searched}
+    for scale in ("paper", "gpu", "study", "demo"):
+        bench = values[scale]["repeats"]["bench"]
+        values[scale]["repeats"]["bench"] = {name: bench[name] for name in searched if name in bench}
     (folder / "params.yaml").write_text(yaml.safe_dump(values, sort_keys=False))
     (folder / "dvc.lock").unlink(missing_ok=True)
     # The crash between the two renames: the process kills itself there after so many checkpoints, if it is told a number.

@@ -254,11 +254,13 @@ def test_a_shorter_search_moves_alpha_and_cools_as_the_papers() -> None:
     """Choices D15 and D17, of scale study: CIFAR-10's images, and CamVid's 367 scenes."""
     images = resolved("study")["search/eoinas/0-3"].search
     scenes = resolved("study")["seg_search"]
-    for found, steps in ((images, images.epoch_images // images.batch_size), (scenes, 183 // scenes.batch_size)):
+    for found, half in ((images, images.epoch_images), (scenes, 367 // 2)):
+        steps = math.ceil(half / found.batch_size)
         epochs = found.epochs - found.warmup
         assert 0.5 < found.alpha_learning_rate * steps * epochs / (3e-4 * 140 * 391) < 2
         assert found.temperature_decay**epochs == pytest.approx(0.965**140, rel=0.1)
-        assert found.prune_every >= 3  # steps of the chain that a prune rests on
+        assert found.prune_epochs == [10, 15, 20, 25, 30, 35, 40]  # five steps of the chain before each
+        assert found.warmup == 5
 
 
 def test_retraining_numbers_of_the_paper() -> None:

@@ -40,6 +40,10 @@ class RetrainParams(fit.FitParams):
     drop_path: Annotated[float, Field(ge=0, lt=1)]
     auxiliary_weight: params.NonNegative
 
+    def times(self, images: int) -> int:
+        """How often an epoch takes each of so many images at most: as often as ``epoch_images`` holds all of them, or once."""
+        return max(1, self.epoch_images // images)
+
     @model_validator(mode="after")
     def _two_images(self) -> "RetrainParams":
         fit.two_images(self)
@@ -135,7 +139,7 @@ def _batches(images: Images, settings: RetrainParams, cutout: int, seed: int, st
     return TrainBatches(
         images.images,
         images.labels,
-        images.train,
+        images.train.repeat(settings.times(len(images.train))),
         settings.batch_size,
         settings.epoch_images,
         settings.padding,
