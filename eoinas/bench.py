@@ -50,6 +50,7 @@ class Plan(params.Section):
 
     table: str  # the benchmark's accuracies
     sha256: str  # of that file; empty: not checked
+    images: str  # what is searched on, in words
     masked: str  # the variant whose supernets masking selects on
     operations: dict[str, Operation]  # in the order of the last axis of a trace
     variants: Annotated[dict[str, Variant], Field(min_length=1)]  # those that run at this scale, in the order of params.yaml

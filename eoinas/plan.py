@@ -46,6 +46,13 @@ class DataSet(params.Section):
     title: str
 
 
+class Titles(params.Section):
+    """What images are called that stand for ImageNet and Cityscapes and lie in folders; empty: by no name."""
+
+    imagenet: str
+    cityscapes: str
+
+
 class Entry(params.Section):
     """A network that is trained: the cell by its name or file, and the side of the cutout (0: none)."""
 
@@ -68,6 +75,8 @@ class Plan(params.Section):
     space: Space
     searched_on: str  # of ``datasets``
     datasets: dict[str, DataSet]
+    titles: Titles
+    selected_by: Literal["supernet", "retrain"]  # how the cells of searches are (A12)
     variants: dict[str, Variant]  # in the order of params.yaml; without `random`
     main: str  # the variant whose cell and indicator Figs. 1 and 4 and the indicator's figure show
     plain: str  # the variant without slimming that Figs. 1 and 4 hold against it

@@ -41,9 +41,21 @@ FROM = {
     **{"standalone": "retrain", "derive.short": "retrain", "seg_pretrain": "imagenet"},
     **dict.fromkeys(("search", "bench_search", "retrain", "imagenet", "seg_search", "seg_train"), "device"),
 }
-# Blocks of a scale: those that have a consumer of their own, `repeats`, and `datasets`, which is checked set by set.
+# Blocks of a scale: those that have a consumer of their own, `repeats`, `titles`, and `datasets`, which is checked set by set.
 BLOCKS = (
-    *("repeats", "datasets", "device", "split", "search", "derive", "retrain", "standalone", "bench_search", "bench_masked"),
+    *(
+        "repeats",
+        "titles",
+        "datasets",
+        "device",
+        "split",
+        "search",
+        "derive",
+        "retrain",
+        "standalone",
+        "bench_search",
+        "bench_masked",
+    ),
     *("imagenet_data", "imagenet", "cityscapes_data", "seg_search", "seg_network", "seg_pretrain", "seg_train"),
 )
 IMAGENET = "imagenet"  # what its entries are filed under
@@ -201,7 +213,9 @@ class Resolver(NamedTuple):
 
     @property
     def repeats(self) -> Repeats:
-        return self.section(Repeats, "repeats")
+        """Of a scale that says what it searches on NAS-Bench-201, that alone: there ``paper`` adds nothing."""
+        found, own = self.section(Repeats, "repeats"), self.layers("repeats")[-1].values.get("bench")
+        return found if own is None else found.model_copy(update={"bench": {name: found.bench[name] for name in own}})
 
     @property
     def searches(self) -> list[tuple[str, int]]:
@@ -353,10 +367,20 @@ def _bench_plan(r: Resolver, seeds: dict[str, list[tuple[str, int]]]) -> bench.P
     return bench.Plan(
         table=whole.table,
         sha256=whole.sha256,
+        images=_bench_images(r),
         masked=whole.masked,
         operations={name: bench.Operation(label=shown.label, colour=shown.colour) for name, shown in whole.operations.items()},
         variants=variants,
     )
+
+
+def _bench_images(r: Resolver) -> str:
+    """What is searched on, in words."""
+    given = r.top.datasets[r.top.search_on]
+    data = params.merged([Layer("", given), *r.layers(f"datasets.{r.top.search_on}")])
+    title = given.get("title") if data["source"] not in ("digits", "digit_pairs") else "handwritten digits"
+    side = r.bench(r.top.bench.masked).average
+    return f"{title} averaged over {side}×{side} pixels" if side > 1 else f"{title}"
 
 
 def _transfer(r: Resolver) -> Files:
@@ -427,6 +451,8 @@ def _plan(r: Resolver) -> plan.Plan:
         space=plan.Space(cells=list(space.cells), edges=[list(edge) for edge in space.edges], operations=operations),
         searched_on=r.top.search_on,
         datasets=titles,
+        titles=r.section(plan.Titles, "titles"),
+        selected_by=r.derive.by,
         variants=variants,
         main=r.top.main_variant,
         plain=r.top.plain_variant,

@@ -110,6 +110,8 @@ def plan(
         "lambda": 0.5,
         "space": space,
         "searched_on": "cifar10",
+        "titles": {"imagenet": "", "cityscapes": ""},
+        "selected_by": "supernet",
         "datasets": datasets,
         "variants": variants,
         "main": "eoinas",
@@ -319,6 +321,7 @@ def build_bench(root: Path, scale: str = "demo", seeds: tuple[int, ...] = (0, 1,
     plan = {
         "table": "data/nasbench201.csv.xz",
         "sha256": "",
+        "images": "test images",
         "masked": "baseline",
         "operations": {},
         "variants": {

@@ -231,7 +231,7 @@ def test_choices_where_the_paper_is_silent() -> None:
         "pool_bn": True,
         "redraw": False,
         "skip_dropout": 0.0,
-        "accuracy_unit": "fraction",
+        "accuracy_unit": "percent",
         "accuracy_estimate": "running_mean",
         "epoch_unit": "epochs",
         "undrawn": "mean",

@@ -88,7 +88,17 @@ def test_a_single_run_has_no_standard_deviation(build):
     result = table_1("demo")
     assert "**5.40** (n = 1" in result.markdown
     assert result.metrics["cifar10"]["eoinas_cutout"] == {"error": 5.4, "n": 1, "params_million": 0.012345}
-    assert "no test possible" in table_3("demo").markdown
+    first, second = table_3("demo").markdown.split("## Over searches")
+    assert "\nNo test possible, there is no spread to test against.\n" in first
+    assert "Holm's correction for 0 comparisons" in first.replace("\n", " ")
+    assert "| **no significant difference** |" in second
+
+
+def test_a_part_of_cifar_is_called_so(demo):
+    for count, name in ((10_000, "CIFAR-100 32 px"), (2000, "a part of CIFAR-100 32 px")):
+        for path in demo.glob("results/demo/retrain/cifar100-eoinas/0-2/*/result.json"):
+            change(path, images=count, data={"source": "cifar", "image_size": 32, "classes": 100})
+        assert load.runs("demo", "cifar100", "eoinas").data == name
 
 
 def test_runs_on_different_data_are_refused(demo):

@@ -79,6 +79,21 @@ def test_only_all_of_imagenet_is_called_so(demo, about, name):
     assert f"(n = 1, {name})" in table_2("demo").markdown
 
 
+def test_a_folder_of_other_images_has_the_name_of_params_yaml(demo):
+    change(demo / "results/demo/settings/report.json", titles={"imagenet": "20 classes of ImageNet", "cityscapes": "CamVid"})
+    for classes, name in ((1000, "ImageNet 224 px"), (20, "20 classes of ImageNet 224 px")):
+        change(
+            demo / "results/demo/imagenet/eoinas/result.json", data={"source": "folder", "image_size": 224, "classes": classes}
+        )
+        assert load_transfer.imagenet("demo", "eoinas")[0].data == name
+    about = {"source": "folder", "counts": {"train": 367, "val": 101}, "listing_sha256": "0"}
+    path = demo / "results/demo/seg_evaluate/eoinas/scratch/result.json"
+    change(path, data=about, iou=dict.fromkeys(CLASSES[:11], 0.25) | dict.fromkeys(CLASSES[11:]))
+    found = load_transfer.segmented("demo", "eoinas", "scratch")
+    assert (found.data, found.classes) == ("CamVid", 11)
+    assert "which is over 11 and 19 of 19 classes" in table_5.table_5("demo").markdown.replace("\n", " ")
+
+
 # Table IV.
 
 

@@ -14,11 +14,11 @@ from eoinas.report import table, welch
 TRUTH = "mean"  # the definition of true strength that is tested
 # Words, what is subtracted from what, and below which advantage the answer is no, in the unit of the difference.
 RANKINGS = (
-    ("Does the indicator rank operations better than beta?", "I", "beta"),
-    ("Does it with A in percent?", "I_percent", "beta"),
-    ("Does the chain rank them better than the indicator that feeds it?", "l", "I"),
+    ("Does the indicator, A as a fraction, rank operations better than beta?", "I", "beta"),
+    ("Does it with A in percent, the default now?", "I_percent", "beta"),
+    ("Does the chain rank them better than the indicator that feeds it (A as a fraction)?", "l", "I"),
 )
-CELLS = ("Does the method find better cells than its slimming without the indicator?", "eoinas", "sss")
+CELLS = ("Does the method, A as a fraction, find better cells than its slimming without the indicator?", "eoinas", "sss")
 SMALL = {"tau": 0.05, "points": 0.3}
 FORMS = {"tau": "+.3f", "points": "+.2f"}
 SETTLED = 16  # searches, of which an upper end is taken for one: of fewer the bootstrap is too narrow
@@ -99,13 +99,13 @@ def readings(plan: bench.Plan, strengths: pd.DataFrame) -> str | None:
     each = {name: by_seed(strengths, name, "I") for name in (DEFAULT, *names)}
     paired = [(each[name] - each[DEFAULT]).dropna() for name in names]
     tests = dict(zip(names, tested([difference.to_numpy() for difference in paired]), strict=True))
-    rows = [[f"`{DEFAULT}` the present default", str(len(each[DEFAULT])), _interval(each[DEFAULT]), *[""] * 5]]
+    rows = [[f"`{DEFAULT}` the default until then", str(len(each[DEFAULT])), _interval(each[DEFAULT]), *[""] * 5]]
     for (name, test), difference in zip(tests.items(), paired, strict=True):
-        verdict = "**better than the default**" if _better(test) else test.unless("not shown to be better")
+        verdict = "**better than that default**" if _better(test) else test.unless("not shown to be better")
         beside = f"{each[DEFAULT][difference.index].mean():+.3f}"
         head = [f"`{name}` {plan.variants[name].label}", str(len(each[name])), _interval(each[name]), beside]
         rows.append([*head, interval(test.mean, FORMS["tau"]), *test.numbers, verdict])
-    columns = ("Reading", "n", "tau of I at the prunes", "the default's, same seeds", "Difference", "p", "p, corrected", "")
+    columns = ("Reading", "n", "tau of I at the prunes", "that of `eoinas`, same seeds", "Difference", "p", "p, corrected", "")
     return f"{table.grid(columns, rows)}\n{_default(each, tests)}"
 
 
@@ -114,11 +114,13 @@ def _better(test: Tested) -> bool:
 
 
 def _default(each: dict[str, pd.Series], tests: dict[str, Tested]) -> str:
-    """What the rule of docs/evidence.md comes to."""
+    """What the rule of docs/evidence.md comes to; of fewer searches than have an interval, nothing."""
+    if min(map(len, each.values())) < strength.FEWEST:
+        return ""
     first = max(each, key=lambda name: each[name].mean())
     better = first != DEFAULT and _better(tests[first])
-    shown = "" if first == DEFAULT else f"{'' if better else 'not '}shown to be better than the present default, "
-    verdict = "it becomes the default" if better else "the present default stays"
+    shown = "" if first == DEFAULT else f"{'' if better else 'not '}shown to be better than the default until then, "
+    verdict = "it becomes the default" if better else "that default stays"
     mean = each[first].mean()
     return f"The best mean is that of `{first}`, {mean:+.3f}, {shown}so by the rule of docs/evidence.md **{verdict}**.\n"
 
@@ -138,8 +140,10 @@ def parts(plan: bench.Plan, measured: dict[str, pd.DataFrame], strengths: pd.Dat
     n = len(plan.variants[plan.masked].searches)
     yield f"### The questions of docs/evidence.md{below}\n"
     yield (
-        "What is asked, and what counts as an answer, was written down before the searches of scale `study` ran. Ranking: on "
-        f"the {n} supernets of `{plan.masked}`. Paired by seed; p by sign flips, Holm's correction over the questions.\n"
+        "What is asked, and what counts as an answer, was written down before the searches of scale `study` ran, when A was a "
+        f"fraction by default. Added since: an advantage is called too small to matter from {SETTLED} searches on, for of fewer "
+        f"the interval is too narrow. Ranking: on the {n} supernets of `{plan.masked}`. Paired by seed; p by sign flips, Holm's "
+        "correction over the questions.\n"
     )
     yield questions(plan, measured, strengths)
     if found := readings(plan, strengths):

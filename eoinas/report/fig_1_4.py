@@ -198,7 +198,7 @@ def _heat_map(figure: "Figure | SubFigure", ranking: Ranking) -> None:
             light = places[row, column] <= count / 2
             axes.text(column + 0.5, row + 0.5, text, ha="center", va="center", fontsize=11, color="white" if light else "black")
     marks = [ranking.labels[index] + " ★" * (operations[index] == ranking.chosen) for index in order]
-    axes.set_xticks(np.arange(count) + 0.5, marks, fontsize=11)
+    axes.set_xticks(np.arange(count) + 0.5, [mark.replace(" ", "\n", 1) for mark in marks], fontsize=11)
     axes.set_yticks(np.arange(len(names)) + 0.5, names, fontsize=11)
     axes.invert_yaxis()
     axes.grid(False)

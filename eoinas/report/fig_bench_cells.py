@@ -53,7 +53,7 @@ def fig_bench_cells(scale: str, path: Path | str) -> None:
     axes.xaxis.set_major_formatter("{x:g}")
     axes.grid(axis="y", visible=False)
     figure.suptitle(
-        "NAS-Bench-201: the cells that searches ended in, by CIFAR-10 test accuracy\n"
+        f"NAS-Bench-201, searched on {plan.images}: the cells found, by CIFAR-10 test accuracy\n"
         f"{announce(scale)}; a dot: a search, a bar: their median, left: better",
         fontsize=12,
     )

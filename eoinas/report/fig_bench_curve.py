@@ -49,6 +49,10 @@ def fig_bench_curve(scale: str, path: Path | str) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=10)
     band = "; band: its 95 % interval" if any(len(plan.variants[name].searches) >= strength.FEWEST for name in shown) else ""
-    figure.suptitle(f"NAS-Bench-201: the cell that a search stands for\n{announce(scale)}; mean over searches{band}", fontsize=12)
+    figure.suptitle(
+        f"NAS-Bench-201, searched on {plan.images}: the cell that a search would end in after each epoch\n"
+        f"{announce(scale)}; mean over searches{band}",
+        fontsize=12,
+    )
     files.write_text(Path(path).with_suffix(".csv"), table.csv_text(records))
     plot.save(figure, path)

@@ -64,7 +64,7 @@ def fig_bench_sensitivity(scale: str, path: Path | str) -> None:
     if panels[1, 0].get_legend_handles_labels()[0]:
         panels[1, 0].legend(loc="best", fontsize=10)
     figure.suptitle(
-        f"NAS-Bench-201: lambda and epsilon ({announce(scale)})\n"
+        f"NAS-Bench-201, searched on {plan.images}: lambda and epsilon ({announce(scale)})\n"
         "dot: a search; diamond and bar: mean and 95 % interval over searches; grey: the value of the method",
         fontsize=13,
     )

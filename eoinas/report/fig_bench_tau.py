@@ -17,7 +17,7 @@ COLOURS = {
     **{"beta": "#7f7f7f", "A": "#d9822b", "inverse_E": "#8c6d31", "S": "#17b8dc", "I": "#1f6fb4", "l": "#101040"},
     **{"S_percent": "#f7b6d2", "I_percent": "#c20a29"},
 }
-MEASURES = {"tau": "Kendall's tau", "regret": "regret of the first (points)"}
+MEASURES = {"tau": "Kendall's tau", "regret": "accuracy lost by its first choice (points)"}
 BANDS = ("beta", "I", "I_percent")  # the others have lines alone
 
 
@@ -54,8 +54,8 @@ def fig_bench_tau(scale: str, path: Path | str) -> None:
     variant = plan.variants[plan.masked]
     bands = "; bands: 95 % intervals over searches" if len(variant.searches) >= strength.FEWEST else ""
     figure.suptitle(
-        f"NAS-Bench-201: does it rank operations? ({announce(scale)})\n"
-        f"{variant.label}, {len(variant.searches)} searches, mean over 6 edges each{bands}",
+        f"NAS-Bench-201, searched on {plan.images}: does it rank operations? ({announce(scale)})\n"
+        f"supernets of {variant.label}, {len(variant.searches)} searches, mean over 6 edges each{bands}",
         fontsize=13,
     )
     files.write_text(Path(path).with_suffix(".csv"), table.csv_text(records))

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 RANKED = {
-    **{"beta": "beta", "A": "A alone", "inverse_E": "1 / E alone", "S": "S", "I": "I, the indicator"},
+    **{"beta": "beta", "A": "A alone", "inverse_E": "1 / E alone", "S": "S", "I": "I, A a fraction"},
     **{"I_percent": "I, A in percent", "l": "the chain on I"},
 }
 WIDTH = 18  # letters of a label's line

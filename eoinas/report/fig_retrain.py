@@ -34,7 +34,7 @@ def fig_retrain(scale: str, path: Path | str) -> None:
     each = plan.per_seed.runs
     figure.suptitle(
         f"Test errors of the networks trained from scratch ({announce(scale)})\n"
-        "entries: dot: a training run, box: quartiles, diamond: mean\n"
+        f"entries: dot: a training run{', box: quartiles, diamond: mean' * (len(plan.runs) > 1)}\n"
         f"over searches: dot: a search, the mean of {each} run{'s' * (each > 1)} of its cell; ring: the selected one; "
         "diamond and bar: mean ± sd",
         fontsize=13,
@@ -52,9 +52,12 @@ def _entries(axes: "Axes", scale: str, plan: plans.Plan, data: str, networks: di
     rows = [labels[key] for key in networks for _ in runs[key].errors]
     palette = {labels[key]: plot.colour(plan, entry.genotype) for key, entry in networks.items()}
     shared = {"x": errors, "y": rows, "hue": rows, "palette": palette, "legend": False, "ax": axes}
-    seaborn.boxplot(**shared, width=0.55, fill=False, linewidth=1.2, showfliers=False)
-    seaborn.swarmplot(**shared, size=5, alpha=0.75)
-    _diamonds(axes, [run.mean for run in runs.values()])
+    several = any(run.n > 1 for run in runs.values())
+    if several:
+        seaborn.boxplot(**shared, width=0.55, fill=False, linewidth=1.2, showfliers=False)
+    seaborn.swarmplot(**shared, size=5 if several else 8, alpha=0.75)
+    if several:
+        _diamonds(axes, [run.mean for run in runs.values()])
     images = " and ".join(dict.fromkeys(run.data for run in runs.values()))
     axes.set_title(f"{plan.datasets[data].title} entries, trained and tested on {images}")
     axes.set(xlabel="test error after the last epoch (%)", ylabel="")

@@ -8,6 +8,7 @@ import pandas as pd
 
 from eoinas import bench
 from eoinas import plan as plans
+from eoinas.data.cityscapes_labels import CLASSES
 from eoinas.metrics.strength import Mean
 from eoinas.report import bench_questions, bench_read, estimate, likeness, load, load_transfer, reference, table, welch
 from eoinas.report.scale import announce, is_paper
@@ -218,7 +219,8 @@ def _transfer(scale: str, plan: plans.Plan) -> Iterator[str]:
         found = {init: load_transfer.segmented(scale, key, init) for init in load_transfer.INITS}
         gain = found["pretrained"].miou - found["scratch"].miou
         yield (
-            f"{table.label(plan, entry.genotype)} on {found['scratch'].data}: mIoU {found['scratch'].miou:.1f} from scratch, "
+            f"{table.label(plan, entry.genotype)} on {found['scratch'].data}: mIoU over {found['scratch'].classes} of "
+            f"{len(CLASSES)} classes {found['scratch'].miou:.1f} from scratch, "
             f"{found['pretrained'].miou:.1f} from the pretrained backbone, {gain:+.1f} points; one training each, so how much of "
             "it is chance is not known."
         )

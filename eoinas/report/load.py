@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
+CIFAR_TEST = 10_000  # test images of either official data set
 _SOURCES = {
     "digits": "handwritten digits",
     "cifar": "CIFAR-{classes}",
@@ -59,7 +60,8 @@ class Runs(Sample):
     @property
     def what(self) -> str:
         """What the images are, such as "handwritten digits" or "CIFAR-10"."""
-        return _SOURCES.get(self.source, self.source).format(classes=self.classes)
+        part = self.source == "cifar" and self.images < CIFAR_TEST
+        return "a part of " * part + _SOURCES.get(self.source, self.source).format(classes=self.classes)
 
     @property
     def data(self) -> str:

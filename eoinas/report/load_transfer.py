@@ -24,9 +24,17 @@ def imagenet(scale: str, entry: str) -> tuple[load.Runs, load.Runs]:
     """Top-1 and top-5 errors of an entry after the last epoch, a single run each."""
     path = f"results/{scale}/imagenet/{entry}/result.json"
     epochs, images, top1, top5, about = load.fields(path, "epochs", "images", "wrong_top1", "wrong_top5", "data")
-    whole = about["source"] == "folder" and (about["classes"], images) == IMAGENET
-    rest = (epochs, images, "imagenet" if whole else about["source"], about["image_size"], about["classes"])
+    whole = (about["classes"], images) == IMAGENET
+    source = _name(about["source"], whole, "imagenet", plans.load(scale).titles.imagenet)
+    rest = (epochs, images, source, about["image_size"], about["classes"])
     return load.Runs((100 * top1 / images,), *rest), load.Runs((100 * top5 / images,), *rest)
+
+
+def _name(source: str, whole: bool, official: str, given: str) -> str:
+    """Of images in a folder: that of the data set if they are the whole of it, else what params.yaml calls them."""
+    if source != "folder":
+        return source
+    return official if whole else given or source
 
 
 @dataclass(frozen=True)
@@ -38,6 +46,7 @@ class Segmented:
     images: int
     iterations: int
     data: str
+    classes: int  # that occur in the labels, over which the mean is taken
     lent: bool  # whether others made the scenes, so that their terms hold for pictures of them
 
 
@@ -48,9 +57,17 @@ def segmented(scale: str, entry: str, init: str) -> Segmented:
     if miou is None:
         raise InputError(f"{path}: none of the classes occurs in the validation labels; check the data")
     percent = {name: None if value is None else 100 * value for name, value in iou.items()}
-    whole = about["source"] == "folder" and about["counts"] == CITYSCAPES
-    data = "Cityscapes" if whole else _SCENES.get(about["source"], about["source"])
-    return Segmented(percent, 100 * miou, images, iterations, data, about["source"] != "drawn")
+    name = _name(about["source"], about["counts"] == CITYSCAPES, "Cityscapes", plans.load(scale).titles.cityscapes)
+    data = _SCENES.get(name, name)
+    return Segmented(
+        percent,
+        100 * miou,
+        images,
+        iterations,
+        data,
+        sum(value is not None for value in iou.values()),
+        about["source"] != "drawn",
+    )
 
 
 def seg_cost(scale: str) -> load.Cost:

@@ -50,7 +50,8 @@ def _markdown(scale: str, plan: plans.Plan, searches: dict[str, load.Searches], 
         table.grid(COLUMNS, rows),
         *([table.notes(same)] if (same := same_cells.of_searches(scale)) else []),
         f"### Do the search methods differ by more than chance?{below}\n",
-        f"Welch's t-test, two-sided, on the errors of the searches; p after Holm's correction for {len(tests)} comparisons is "
+        "Welch's t-test, two-sided, on the errors of the searches; p after Holm's correction for "
+        f"{welch.testable(tests)} comparisons is "
         f"held against {welch.LEVEL}. {caution}{table.caution(scale)}\n",
         welch.markdown(tests),
     ]

@@ -155,8 +155,8 @@ def _counts(scale: str, plan: plans.Plan, runs: dict[tuple[str, str], load.Runs]
         f"variants, {len(plan.seeds)} seeds each, {histories['epoch'].max()} epochs, {prunes} prunes where the search space is "
         f"slimmed; lambda {plan.lambda_:g}.",
         f"Days of one search: {'; '.join(f'{label} {days}' for label, days in costs.items())}.",
-        f"{sum(run.n for run in runs.values())} training runs of entries: {len(runs)} networks, {len(plan.runs)} runs each, "
-        f"{lengths} epochs.",
+        f"{sum(run.n for run in runs.values())} training runs of entries: {len(runs)} networks, {len(plan.runs)} "
+        f"run{'s' * (len(plan.runs) > 1)} each, {lengths} epochs.",
         _over_searches(scale, plan),
         *_other_counts(scale, plan),
         *_arithmetic(plan),

@@ -236,5 +236,5 @@ MADDS = (
 )
 ERROR = (
     "A measured error is the share of test images that are wrong after the last epoch: "
-    "mean ± sample standard deviation over n training runs. The best epoch is not used."
+    "mean ± sample standard deviation over n training runs, of one run the error alone. The best epoch is not used."
 )

@@ -9,6 +9,10 @@ from itertools import combinations
 from eoinas import plan as plans
 from eoinas.report import load, over_searches, reference, same_cells, table, welch
 
+RANDOM_SELECTED = {  # by how the cells of searches are selected (A12)
+    "supernet": "the best by a short training of each, while a search's cell is selected by its supernet",
+    "retrain": "the best by a short training of each, as the cells of searches",
+}
 COLUMNS = ("Source", "Architecture", "SSS", "OII", "Days (search)", "Params (million)", "Error (%)")
 
 
@@ -64,7 +68,7 @@ def _selected(scale: str, plan: plans.Plan, networks: dict[str, _Network], tests
         "The quoted rows are of CIFAR-10.",
         reference.ERROR,
         "Days of a measured row are those of one search, the mean over its seeds, on the device named; k: thousand.",
-        "Random architectures were run, not quoted: same selection and training, but cells drawn at random.",
+        f"Random architectures were run, not quoted: cells drawn at random, {RANDOM_SELECTED[plan.selected_by]}; trained alike.",
         *same_cells.of_entries(scale, {(plan.searched_on, key): network.entry for key, network in networks.items()}),
         reference.RANDOM,
         reference.GDAS_ABLATION,
@@ -76,8 +80,8 @@ def _selected(scale: str, plan: plans.Plan, networks: dict[str, _Network], tests
         table.notes(remarks),
         "## Do the errors of the selected cells differ by more than chance?\n",
         "Welch's t-test, two-sided, on the errors of the training runs, for the pairs that were trained alike; p after Holm's "
-        f"correction for {len(tests)} comparisons is held against {welch.LEVEL}. Each row above is one selected network, so the "
-        f"test compares these networks and not the search methods as such.{table.caution(scale)}\n",
+        f"correction for {welch.testable(tests)} comparisons is held against {welch.LEVEL}. Each row above is one selected "
+        f"network, so the test compares these networks and not the search methods as such.{table.caution(scale)}\n",
         welch.markdown(tests),
     ]
 

@@ -30,7 +30,8 @@ def table_5(scale: str) -> table.Table:
         "this scale.",
         "IoU in percent. Measured: from one confusion matrix summed over all pixels of all val images at their full size, "
         "after the last iteration, of a single training run (n = 1).",
-        f"{reference.NONE} in a measured row: the class never occurs in the val images and is left out of the mean.",
+        f"{reference.NONE} in a measured row: the class never occurs in the val images and is left out of the mean, which is "
+        f"over {' and '.join(dict.fromkeys(str(result.classes) for result in results))} of {len(CLASSES)} classes.",
         "Measured rows are of val images; the paper does not say on which split its rows were measured.",
         reference.FRRN_MEAN,
         reference.DEEPLAB_MEAN,

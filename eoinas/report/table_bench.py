@@ -96,9 +96,9 @@ def _markdown(
     below = "" if is_paper(scale) else f" ({announce(scale)})"
     parts = [
         f"# NAS-Bench-201{below}: what the cells that were found are worth\n",
-        "Searches on the space of NAS-Bench-201 (Dong and Yang, 2020), each ending in one of its 15,625 cells, whose accuracy is "
-        "looked up: after 200 epochs, the mean of the benchmark's own trainings. n counts searches; mean ± sample standard "
-        "deviation. Regret: the best cell's accuracy less this one's.\n",
+        f"Searched on {plan.images}, on the space of NAS-Bench-201 (Dong and Yang, 2020): each search ends in one of its "
+        "15,625 cells, whose accuracy is looked up: after 200 epochs, the mean of the benchmark's own trainings. n counts "
+        "searches; mean ± sample standard deviation. Regret: the best cell's accuracy less this one's.\n",
         table.grid(COLUMNS, [*_measured_rows(scale, plan, measured), *_known_rows(truth), *_published_rows()]),
         *bench_questions.parts(plan, measured, strengths, below),
         f"### Do variants find better or worse cells than {label(plan, plan.masked)}?{below}\n",
@@ -107,10 +107,10 @@ def _markdown(
         f"{welch.LEVEL}. A difference that is not significant is not shown to be none.\n",
         _tests(plan, tests),
         f"### What ranks operations as their true strength does?{below}\n",
-        f"On the same supernets, those of {label(plan, plan.masked)}, where no operation died: Kendall's tau of what the search "
-        "knew with the true strength of the five operations of an edge, and what it costs on an edge to take the operation that "
-        "it ranks first (points of CIFAR-10 test accuracy), mean over edges and steps of the chain; 95 % intervals by "
-        f"{BOOTSTRAP}, here {len(plan.variants[plan.masked].searches)}. True strength is, in turn: "
+        f"On the same supernets, those of `{plan.masked}`, where no operation died: Kendall's tau of what the search knew with "
+        "the true strength of the five operations of an edge, and what it costs on an edge to take the operation that it ranks "
+        "first, the loss on the edge (points of CIFAR-10 test accuracy), mean over edges and steps of the chain; 95 % intervals "
+        f"by {BOOTSTRAP}, here {len(plan.variants[plan.masked].searches)}. True strength is, in turn: "
         f"{'; '.join(bench.TRUTHS.values())}.\n",
         _rankings(ranks),
     ]
@@ -130,7 +130,7 @@ def _spread(values: list[float]) -> str:
 
 def _known_rows(truth: nasbench201.Table) -> Iterator[list[str]]:
     """What follows from the benchmark alone."""
-    best, source = truth.columns[nasbench201.TEST].max(), "from the table"
+    best, source = truth.columns[nasbench201.TEST].max(), "computed from the benchmark"
     for draws in (1, *DRAWS):
         what = "a random cell" if draws == 1 else f"the best of {draws} random cells by validation accuracy"
         found = [bench_read.random_cell(truth, draws, column) for column in TESTS]
@@ -161,7 +161,7 @@ def _tests(plan: bench.Plan, tests: dict[str, bench_questions.Tested]) -> str:
 
 
 def _rankings(ranks: list[dict]) -> str:
-    columns = ("Quantity", *(f"tau, {name}" for name in bench.TRUTHS), *(f"regret, {name}" for name in bench.TRUTHS))
+    columns = ("Quantity", *(f"tau, {name}" for name in bench.TRUTHS), *(f"loss, {name}" for name in bench.TRUTHS))
     rows = []
     for quantity, words in bench.QUANTITIES.items():
         own = [row for row in ranks if row["quantity"] == quantity]

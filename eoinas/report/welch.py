@@ -59,7 +59,14 @@ def holm(ps: Sequence[float]) -> list[float]:
 
 def markdown(tests: list[dict]) -> str:
     """The tests as a table, one row a pair."""
-    return table.grid(COLUMNS, [_row(test) for test in tests]) if tests else "Nothing to compare.\n"
+    if not tests:
+        return "Nothing to compare.\n"
+    return table.grid(COLUMNS, [_row(test) for test in tests]) if testable(tests) else f"{NO_TEST.capitalize()}.\n"
+
+
+def testable(tests: list[dict]) -> int:
+    """How many of them have a p."""
+    return sum(test["p"] is not None for test in tests)
 
 
 def metrics(tests: list[dict]) -> dict:
