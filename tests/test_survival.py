@@ -59,7 +59,8 @@ def searched(sign: int, **changes: object) -> dict[str, np.ndarray]:
     ids=["beta", "oii", "E in steps", "A alone", "mixture"],
 )
 def test_a_better_operation_survives_and_its_edge_is_chosen(reading: dict) -> None:
-    trace = searched(1, **reading)
+    """A as a fraction: beta learns here, and S leaves it the decision."""
+    trace = searched(1, **{"accuracy_unit": "fraction", **reading})
     survivors = trace["alive_final"].argmax(-1)
     assert {place: survivors[place] for place in PLANTED} == PLANTED
     before_last = torch.from_numpy(trace["I"][-1])
@@ -67,6 +68,12 @@ def test_a_better_operation_survives_and_its_edge_is_chosen(reading: dict) -> No
         best = derive.best_operations(before_last[cell], torch.from_numpy(trace["alive_final"][cell]), small.SPACE.zero)
         assert best.operation[edge] == operation
         assert edge in derive.best_edges(best, EDGES, 2)
+
+
+def test_with_a_in_percent_it_survives_too() -> None:
+    """Its edge need not be chosen: S decides the size of I then, and is largest where little was drawn."""
+    survivors = searched(1, accuracy_unit="percent")["alive_final"].argmax(-1)
+    assert {place: survivors[place] for place in PLANTED} == PLANTED
 
 
 @pytest.mark.parametrize("indicator", ["beta", "oii"])

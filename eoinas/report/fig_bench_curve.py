@@ -10,7 +10,7 @@ from eoinas.metrics import strength
 from eoinas.report import bench_read, plot, table
 from eoinas.report.scale import announce
 
-SHOWN = ("gdas", "baseline", "sss", "eoinas")  # of those that there are; where none is, the first variants
+SHOWN = ("gdas", "baseline", "sss", "eoinas", "percent")  # of those that there are; where none is, the first variants
 LINES = 4
 
 

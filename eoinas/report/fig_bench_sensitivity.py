@@ -64,9 +64,9 @@ def fig_bench_sensitivity(scale: str, path: Path | str) -> None:
     if panels[1, 0].get_legend_handles_labels()[0]:
         panels[1, 0].legend(loc="best", fontsize=10)
     figure.suptitle(
-        f"NAS-Bench-201, searched on {plan.images}: lambda and epsilon ({announce(scale)})\n"
-        "dot: a search; diamond and bar: mean and 95 % interval over searches; grey: the value of the method",
-        fontsize=13,
+        f"NAS-Bench-201, searched on {plan.images}: lambda and epsilon, A as a fraction\n{announce(scale).capitalize()}\n"
+        "dot: a search; diamond and bar: mean and 95 % interval over searches; grey: the paper's value",
+        fontsize=12,
     )
     files.write_text(Path(path).with_suffix(".csv"), table.csv_text(records, COLUMNS))
     plot.save(figure, path)

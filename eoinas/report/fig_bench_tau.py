@@ -54,7 +54,7 @@ def fig_bench_tau(scale: str, path: Path | str) -> None:
     variant = plan.variants[plan.masked]
     bands = "; bands: 95 % intervals over searches" if len(variant.searches) >= strength.FEWEST else ""
     figure.suptitle(
-        f"NAS-Bench-201, searched on {plan.images}: does it rank operations? ({announce(scale)})\n"
+        f"NAS-Bench-201, searched on {plan.images}: does it rank operations?\n{announce(scale).capitalize()}\n"
         f"supernets of {variant.label}, {len(variant.searches)} searches, mean over 6 edges each{bands}",
         fontsize=13,
     )
