@@ -4,7 +4,7 @@ VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
 
-.PHONY: repro test test-slow test-slurm faults mutants bench gpu plan tables doctor lint lock clean here
+.PHONY: repro test test-slow test-slurm faults mutants bench gpu plan tables doctor lint lock clean here help
 
 # JOBS=2: two stages side by side, in the place of one after another.
 repro: $(VENV)/run  ## the whole graph at the scale of params.yaml
@@ -88,3 +88,6 @@ $(VENV)/dev: requirements-dev.lock requirements.lock | here
 
 clean:  ## everything but the results
 	rm -rf $(VENV) .scratch .pytest_cache .ruff_cache .mypy_cache .hypothesis
+
+help:  ## this list
+	@sed -nE 's/^([a-z-]+):.*## (.*)/\1: \2/p' Makefile
