@@ -43,19 +43,8 @@ FROM = {
 }
 # Blocks of a scale: those that have a consumer of their own, `repeats`, `titles`, and `datasets`, which is checked set by set.
 BLOCKS = (
-    *(
-        "repeats",
-        "titles",
-        "datasets",
-        "device",
-        "split",
-        "search",
-        "derive",
-        "retrain",
-        "standalone",
-        "bench_search",
-        "bench_masked",
-    ),
+    *("repeats", "titles", "datasets", "device", "split", "search", "derive", "retrain", "standalone"),
+    *("bench_search", "bench_masked"),
     *("imagenet_data", "imagenet", "cityscapes_data", "seg_search", "seg_network", "seg_pretrain", "seg_train"),
 )
 IMAGENET = "imagenet"  # what its entries are filed under
@@ -380,7 +369,7 @@ def _bench_images(r: Resolver) -> str:
     data = params.merged([Layer("", given), *r.layers(f"datasets.{r.top.search_on}")])
     title = given.get("title") if data["source"] not in ("digits", "digit_pairs") else "handwritten digits"
     side = r.bench(r.top.bench.masked).average
-    return f"{title} averaged over {side}×{side} pixels" if side > 1 else f"{title}"
+    return f"{title} averaged over {side}×{side} pixels" if side > 1 else str(title)
 
 
 def _transfer(r: Resolver) -> Files:

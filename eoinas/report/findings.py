@@ -93,7 +93,8 @@ def _likeness(scale: str, plan: plans.Plan) -> Iterator[str]:
         f"Edges of a search's cells that another search's cells have too, with the same operation between the same nodes, "
         f"of {whole}: mean (smallest to largest). Cells drawn at random, each operation as likely as any other, tell chance.\n"
     )
-    yield table.grid(("Searches", f"Shared by two seeds, of {whole}", f"Operations without weights (skip, pooling), of {whole}"), rows)
+    columns = ("Searches", f"Shared by two seeds, of {whole}", f"Operations without weights (skip, pooling), of {whole}")
+    yield table.grid(columns, rows)
     pairs = [
         [
             f"{table.label(plan, one)}; {table.label(plan, other)}",
