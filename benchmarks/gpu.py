@@ -326,10 +326,10 @@ def hours_of(row: work.Row, seconds: dict) -> dict:
 
 # Name: what is done, its share of the budget (what a part leaves over, the next may have), and its heading.
 PARTS: dict[str, tuple[Part, float, str]] = {
-    "stages": (reproducible, 33, "Equal bytes: twice, and after a stop"),
-    "steps": (steps, 36, "Steps at the size of scale {scale}"),
-    "together": (together, 12, "Several searches at once"),
-    "compiled": (compiled, 18, "The training step by torch.compile"),
+    "stages": (reproducible, 32, "Equal bytes: twice, and after a stop"),
+    "steps": (steps, 34, "Steps at the size of scale {scale}"),
+    "together": (together, 20, "Several searches at once"),
+    "compiled": (compiled, 13, "The training step by torch.compile"),
     "hours": (hours, 1, "GPU-hours of scale {scale}"),
 }
 TOY_PARTS = ("stages", "steps", "together", "hours")

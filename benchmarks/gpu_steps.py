@@ -305,20 +305,28 @@ _Scenes = SimpleNamespace(root=Path(), cache=None, split=lambda _name: list(rang
 
 
 def measure(scale: str, steps: int, rounds: int, stages: list[str]) -> None:
-    """Every variant of the stages once a round, the defaults first; after the first round where the time of the defaults goes."""
+    """Every variant of the stages once a round, the defaults first, and after their first round where their time goes."""
     device = devices.device(AS_IN_A_STAGE)
     say(machine=machine(device))
     bench = Bench(scale, device)
     cases = [case for stage in stages for case in variants(stage)]
-    cases.sort(key=lambda case: case[1] != DEFAULT)
     for turn in range(rounds):
-        cases = [case for case in cases if attempt(*case, partial(once, bench, *case, steps, turn))]
-        if turn == 0:
-            if PLAIN in stages:
-                attempt(PLAIN, DEFAULT, partial(against_plain, bench, min(steps, 5)))
-            for stage in PROFILED:
-                if stage in stages and (stage, DEFAULT) in cases:
-                    attempt(stage, "profile", partial(profile, bench, stage, min(steps, 3)))
+        done = []
+        for default in (True, False):
+            some = [case for case in cases if (case[1] == DEFAULT) == default]
+            done += [case for case in some if attempt(*case, partial(once, bench, *case, steps, turn))]
+            if default and turn == 0:
+                _once_more(bench, steps, stages, done)
+        cases = done
+
+
+def _once_more(bench: Bench, steps: int, stages: list[str], done: list[tuple[str, str]]) -> None:
+    """The search against plain loops, and what the device does in a default's step."""
+    if PLAIN in stages:
+        attempt(PLAIN, DEFAULT, partial(against_plain, bench, min(steps, 5)))
+    for stage in PROFILED:
+        if stage in stages and (stage, DEFAULT) in done:
+            attempt(stage, "profile", partial(profile, bench, stage, min(steps, 3)))
 
 
 def variants(stage: str) -> list[tuple[str, str]]:

@@ -1,9 +1,7 @@
 """A plan before the money is spent: how long a scale takes on 1 to 256 GPUs. Usage: python -m benchmarks.plan [SCALE [GPUS]]
 
 The graph is DVC's, the order is the driver's (``eoinas.fan``), what each stage takes stands in resources.yaml. How long a stage
-takes is what it took when it ran last in this checkout, or else is counted (``benchmarks.work``) at so many TFLOP/s a GPU: on
-several GPUs a stage is as much faster, on a share of one as much slower. GPUS is such as 8,64,256. Written to reports/plan/.
-"""
+takes"""
 
 import shutil
 import subprocess
@@ -14,8 +12,8 @@ from typing import NamedTuple
 
 import yaml
 
-from benchmarks import work
-from eoinas import files, params, settings
+from benchmarks import gpu, work
+from eoinas import files, formats, params, settings
 from eoinas.fan import driver, graph, plan, resources
 
 OUT = Path("reports/plan")
@@ -75,15 +73,34 @@ def idle(needs: graph.Needs, values: dict) -> set[str]:
     return {stage for stage, (variant, item) in names.items() if not resolved[f"bench/{variant}/{item}"].seeds}
 
 
-def counted(needs: graph.Needs, takes: dict[str, resources.Need], values: dict) -> dict[str, float]:
-    """Seconds of each stage by its work, shared evenly by the stages of a kind; a minute where none is counted."""
-    total = {row.stage: row.total * row.count for row in work.rows(values["scale"])}
+class Timed(NamedTuple):
+    """What ``make gpu`` has found out."""
+
+    device: str
+    seconds: dict[str, float]  # of one run of a kind of stage
+
+
+def timed(scale: str, folder: Path) -> Timed | None:
+    """Of the report in ``folder``, if it is there and of this scale."""
+    path = folder / "gpu.json"
+    if scale != gpu.GPU.scale or not path.exists():
+        return None
+    value = formats.read_json(path)
+    rows = value["parts"].get("hours", {}).get("rows", [])
+    return Timed(value["machine"]["device"], {row["stage"]: HOUR * row["hours"] / row["runs"] for row in rows if "hours" in row})
+
+
+def counted(needs: graph.Needs, takes: dict[str, resources.Need], values: dict, steps: Timed | None) -> dict[str, float]:
+    """Seconds of each stage by its steps or its work, shared evenly by the stages of a kind; a minute where none is counted."""
+    known = steps.seconds if steps else {}
+    speed = work.SUSTAINED * 1e12
+    total = {row.stage: row.count * known.get(row.stage, row.total / speed) for row in work.rows(values["scale"])}
     none = idle(needs, values)
     kinds = [kind(stage) for stage in needs if stage not in none]
     found = dict.fromkeys(none, 1.0)
     for stage in (stage for stage in needs if stage not in none):
         share = total.get(kind(stage), 0.0) / kinds.count(kind(stage))
-        found[stage] = share / (work.SUSTAINED * 1e12) / (takes[stage].gpu or 1.0) or 60.0
+        found[stage] = share / (takes[stage].gpu or 1.0) or 60.0
     return found
 
 
@@ -92,27 +109,30 @@ def hours(seconds: float) -> str:
     return f"{seconds / HOUR:,.1f}"
 
 
-def case(title: str, scale: str, wide: bool, numbers: list[int]) -> Case:
+def case(title: str, scale: str, wide: bool, numbers: list[int], steps: Timed | None) -> Case:
     """The graph imagined on each of ``numbers`` GPUs that has room for its largest stage."""
     values = values_of(scale, split=wide)
     needs = graph_of(values)
     takes = resources.of(needs, (WIDE if wide else []) + resources.read())
-    seconds = counted(needs, takes, values)
+    seconds = counted(needs, takes, values, steps)
     if not wide:
         seconds |= {stage: took for stage, took in driver.known_seconds().items() if stage in needs}
     largest = max(need.gpu for need in takes.values())
     return Case(title, needs, takes, seconds, [plan.imagined(needs, takes, seconds, n) for n in numbers if n >= largest])
 
 
-def page(scale: str, cases: list[Case], known: int) -> str:
+def page(scale: str, cases: list[Case], known: int, steps: Timed | None) -> str:
     """reports/plan/SCALE.md."""
+    counted = f"by their counted work, at a sustained {work.SUSTAINED:g} TFLOP/s a GPU"
+    if steps:
+        counted = f"by their steps as [timed](../gpu/README.md) on one {steps.device}"
+    bound = "what several searches on a GPU gain is left out" if steps else "small kernels make searches longer than that"
     lines = [
         f"# How long scale {scale} takes on so many GPUs",
         "",
         f"Imagined, not run: the driver's own schedule, with the durations of {known} stages as they ran last in the checkout "
-        f"and of the others by their counted work, at a sustained {work.SUSTAINED:g} TFLOP/s a GPU. On several GPUs a stage is "
-        f"taken to be as many times faster, on a share of one as much slower. Searches take longer than is counted, for launches "
-        f"of small kernels bound them. Made by `make plan`.",
+        f"and of the others {counted}. On several GPUs a stage is "
+        f"taken to be as many times faster, on a share of one as much slower; {bound}. Made by `make plan`.",
         "",
         f"![Hours and idle share against the number of GPUs]({scale}.png)",
     ]
@@ -170,12 +190,13 @@ def draw(scale: str, cases: list[Case]) -> None:
 def main() -> None:
     scale = params.choice(sys.argv[1] if len(sys.argv) > 1 else params.BASE, settings.scales(params.read()), "scale")
     numbers = [int(number) for number in sys.argv[2].split(",")] if len(sys.argv) > 2 else list(GPUS)
+    steps = timed(scale, gpu.OUT)
     cases = [
-        case("As params.yaml and resources.yaml have it", scale, False, numbers),
-        case("Every seed and run a stage, ImageNet and Cityscapes on several GPUs", scale, True, numbers),
+        case("As params.yaml and resources.yaml have it", scale, False, numbers, steps),
+        case("Every seed and run a stage, ImageNet and Cityscapes on several GPUs", scale, True, numbers, steps),
     ]
     known = len(driver.known_seconds().keys() & cases[0].needs.keys())
-    text = page(scale, cases, known)
+    text = page(scale, cases, known, steps)
     print(text)
     files.write_text(OUT / f"{scale}.md", text)
     draw(scale, cases)

@@ -13,9 +13,9 @@ from typing import ClassVar
 import pytest
 import torch
 
-from benchmarks import gpu, gpu_stages, gpu_steps, work
+from benchmarks import gpu, gpu_stages, gpu_steps, plan, work
 from benchmarks.gpu_steps import ALONE, DEFAULT, PLAIN
-from eoinas import params, settings
+from eoinas import formats, params, settings
 
 CPU = torch.device("cpu")
 
@@ -319,3 +319,24 @@ def test_a_toy_run_leaves_the_reports_alone(monkeypatch: pytest.MonkeyPatch, cap
     monkeypatch.setattr(sys, "argv", ["gpu", "nothing"])
     with pytest.raises(SystemExit):
         gpu.main()
+
+
+def test_a_plan_takes_the_timed_steps_of_its_scale(tmp_path: Path) -> None:
+    rows = [{"stage": "retrain_cifar10", "runs": 60, "hours": 120.0}, {"stage": "seg_train", "runs": 2}]
+    value = {"machine": {"device": "NVIDIA H200"}, "parts": {"hours": {"rows": rows}}}
+    assert plan.timed("paper", tmp_path) is None
+    formats.write_json(tmp_path / "gpu.json", value)
+    assert plan.timed("paper", tmp_path) == plan.Timed("NVIDIA H200", {"retrain_cifar10": 2 * 3600.0})
+    assert plan.timed("demo", tmp_path) is None
+
+
+def test_a_plan_counts_what_was_not_timed() -> None:
+    values = plan.values_of("demo", split=False)
+    kinds = ("retrain@demo-cifar10-eoinas-0-9", "seg_search@demo", "table_1@demo")
+    needs, takes = {name: set() for name in kinds}, {name: plan.resources.Need(gpu=0.5) for name in kinds}
+    without = plan.counted(needs, takes, values, None)
+    found = plan.counted(needs, takes, values, plan.Timed("a GPU", {"retrain_cifar10": 7.0}))
+    runs = next(row.count for row in work.rows("demo") if row.stage == "retrain_cifar10")
+    assert found == {**without, kinds[0]: 7.0 * runs / 0.5}
+    assert without[kinds[2]] == 60.0
+    assert without[kinds[0]] != found[kinds[0]]
