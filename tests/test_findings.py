@@ -1,14 +1,17 @@
 """What is said about the paper's claims: estimates by other ways, cells by hand, sentences by their numbers."""
 
 import json
+from itertools import combinations
 
 import numpy as np
 import pytest
+import torch
 from scipy.stats import t as student
-from scipy.stats import ttest_ind
+from scipy.stats import ttest_1samp, ttest_ind
 
 from eoinas import bench
-from eoinas.metrics.strength import Mean, over_searches
+from eoinas import plan as plans
+from eoinas.metrics.strength import over_searches
 from eoinas.report import estimate, likeness, reference
 from eoinas.report.bench_questions import interval
 from eoinas.report.cell import parse
@@ -16,6 +19,7 @@ from eoinas.report.fig_bench_sensitivity import family, fig_bench_sensitivity
 from eoinas.report.fig_findings import fig_findings
 from eoinas.report.findings import findings
 from eoinas.report.table_3 import table_3
+from eoinas.spaces.darts import Darts
 from tests import report_fixture
 from tests.report_fixture import body, change, records
 
@@ -42,7 +46,6 @@ def test_intervals_by_hand():
 def test_one_value_has_no_interval():
     assert estimate.mean([3.0]) == (3.0, None, None)
     assert estimate.difference([3.0], [1.0, 2.0]) == (1.5, None, None)
-    assert estimate.apart(estimate.mean([3.0])) is None
     assert interval(estimate.mean([3.0]), ".2f") == "3.00"
 
 
@@ -53,8 +56,12 @@ def test_values_that_do_not_differ_have_no_interval():
     assert over_searches(np.full(8, 0.5)) == (0.5, None, None)
 
 
-def test_apart_means_that_the_interval_leaves_out_zero():
-    assert [estimate.apart(Mean(1, low, high)) for low, high in ((0.1, 2), (-0.1, 2), (-2, -0.1))] == [True, False, True]
+def test_paired_tests_are_corrected_for_all_that_can_be_made():
+    ps = [ttest_1samp(each, 0).pvalue for each in SAMPLES]
+    small, large = sorted(ps)
+    found = estimate.paired([SAMPLES[0], [2.0, 2.0], SAMPLES[1]])
+    assert found[1] is None
+    assert sorted([found[0], found[2]]) == pytest.approx([min(1, 2 * small), max(min(1, 2 * small), large)])
 
 
 def test_power_as_often_as_tests_see_it():
@@ -80,6 +87,17 @@ def test_shared_edges_by_hand():
     assert likeness.shared(a, b) == likeness.shared(b, a) == 14  # the order within a node makes no difference
 
 
+def test_chance_is_what_random_cells_share(demo):
+    plan = plans.load("demo")
+    space = Darts(tuple(plan.space.operations))
+    draw = [space.random(torch.Generator().manual_seed(seed)) for seed in range(200)]
+    cells = [parse(space.plain(each), "drawn") for each in draw]
+    shared = [likeness.shared(a, b) for a, b in combinations(cells, 2)]
+    expected = float(likeness.chance(cells[0], plan.space))
+    assert expected == pytest.approx(2 * 4 / 7 * (1 / 2 + 1 / 3 + 1 / 4 + 1 / 5))
+    assert np.mean(shared) == pytest.approx(expected, abs=0.05)
+
+
 def test_cells_of_two_seeds(demo):
     cells = likeness.found("demo")
     assert list(cells) == ["baseline", "sss", "eoinas", "random"]
@@ -98,7 +116,7 @@ def test_the_page_says_what_its_numbers_say(demo):
     assert float(row["difference"]) == pytest.approx(np.mean([5.05, 14.55]) - float(row["before"]))
     expected = ttest_ind([5.05, 14.55], [9.05, 16.55], equal_var=False).confidence_interval()
     assert (float(row["low"]), float(row["high"])) == pytest.approx((expected.low, expected.high))
-    assert "**no significant difference (p 1)**" in found.markdown
+    assert "no significant difference (p 1)." in found.markdown
     assert found.metrics["error: OII"]["difference"] == pytest.approx(float(rows["error: OII"]["difference"]), abs=1e-4)
     # I ranks better than beta by half in each of four searches: p 2 / 16.
     asked = next(row for row in body(found.markdown) if "beta?" in row[0])
@@ -127,8 +145,8 @@ def test_a_clear_difference_is_said(demo):
     assert "OII: EoiNAS 10.05, EoiNAS without OII 50.05 %; -40.00" in text
     line = text.split("OII: EoiNAS 10.05")[1].split("\n")[0]
     (row,) = [row for row in body(table_3("demo").markdown, 3) if row[0] == "`sss` against `eoinas`"]
-    assert row[-1].startswith("significant, `eoinas`")  # over searches
-    assert line.endswith(f"**lower (p {float(row[-2]):.2g})**.")
+    assert row[-1].startswith("**significant**, `eoinas`")  # over searches
+    assert line.endswith(f"**lower** (p {float(row[-2]):.2g}).")
 
 
 def test_an_interval_alone_is_no_verdict(demo):

@@ -9,9 +9,13 @@ from eoinas.report import welch
 LEVEL, POWER = 0.05, 0.8
 
 
-def apart(found: Mean) -> bool | None:
-    """Whether the interval leaves out 0; None without one."""
-    return None if found.low is None or found.high is None else found.low > 0 or found.high < 0
+def paired(differences: Sequence[Sequence[float]]) -> list[float | None]:
+    """p of Student's test for each sample of paired differences, after Holm's correction for all; None if they do not differ."""
+    from scipy.stats import ttest_1samp
+
+    ps = {place: float(ttest_1samp(each, 0).pvalue) for place, each in enumerate(differences) if len(set(each)) > 1}
+    corrected = dict(zip(ps, welch.holm(list(ps.values())), strict=True))
+    return [corrected.get(place) for place in range(len(differences))]
 
 
 def mean(values: Sequence[float]) -> Mean:

@@ -40,8 +40,9 @@ def findings(scale: str) -> table.Table:
         f"## Do SSS and OII change the cells?{below}\n",
         *_likeness(scale, plan),
         f"## Do they change how the search converges? (Figs. 7 and 8){below}\n",
-        "Of the supernet, on the operations that it draws; paired by seed. A pruned supernet draws from fewer operations and "
-        "trains each more often, so its training accuracy tells of the search and not of the cells.\n",
+        "Of the supernet, on the operations that it draws; paired by seed, the verdict by Student's test with Holm's correction "
+        "for all of these. A pruned supernet draws from fewer operations and trains each more often, so its training accuracy "
+        "tells of the search and not of the cells.\n",
         _sentences(records, "convergence", plan),
         f"## Do they change the error of the cells?{below}\n",
         *_over_searches(plan, searches),
@@ -66,9 +67,7 @@ def _banner(scale: str, plan: plans.Plan, searches: dict[str, load.Searches]) ->
     return (
         f"> Made by the pipeline from the results of scale {scale}; each sentence follows from its numbers by a rule.{held} "
         f"Searches of {len(plan.variants)} variants, {n} seed{'s' * (n > 1)} each, on {about.data}. Intervals are 95 %, each by "
-        "itself. "
-        '"No difference seen" means that the interval holds 0, "no significant difference" that the test does not find one; '
-        "neither shows that there is none.\n"
+        'itself. "No significant difference" means that a test does not find one and not that there is none.\n'
     )
 
 
@@ -89,9 +88,10 @@ def _likeness(scale: str, plan: plans.Plan) -> Iterator[str]:
         others = likeness.other_seeds(cells, one, one)
         simple = [likeness.without_weights(cell, plan.space) for cell in cells[one].values()]
         rows.append([table.label(plan, one), _between(others), _between(simple)])
+    chance = float(likeness.chance(next(iter(cells[plan.main].values())), plan.space))
     yield (
         f"Edges of a search's cells that another search's cells have too, with the same operation between the same nodes, "
-        f"of {whole}: mean (smallest to largest). Cells drawn at random, each operation as likely as any other, tell chance.\n"
+        f"of {whole}: mean (smallest to largest). Chance is {chance:.1f}, inputs and operations drawn evenly, but for zero.\n"
     )
     columns = ("Searches", f"Shared by two seeds, of {whole}", f"Operations without weights (skip, pooling), of {whole}")
     yield table.grid(columns, rows)
@@ -113,17 +113,17 @@ def _between(counts: Sequence[int]) -> str:
 
 def _convergence(scale: str, plan: plans.Plan, steps: list[tuple[str, str, str]]) -> Iterator[dict]:
     """Training accuracy in the last epoch and over all epochs in percent, paired by seed."""
-    curves = load.histories(scale, list(plan.variants))
+    curves, found = load.histories(scale, list(plan.variants)), []
     last = curves[curves["epoch"] == curves.groupby("variant")["epoch"].transform("max")]
     for one, other, what in steps:
         for frame, when in ((last, "in the last epoch"), (curves, "over all epochs")):
             means = 100 * frame.groupby(["variant", "seed"])["train_accuracy"].mean()
-            paired = estimate.mean((means[other] - means[one]).tolist())
-            verdict = {None: NONE, True: "higher" if paired.value > 0 else "lower", False: "no difference seen"}
-            about = f"convergence: {what}, training accuracy {when}"
-            yield _record(
-                about, one, other, paired, means[one].mean(), means[other].mean(), verdict=verdict[estimate.apart(paired)]
-            )
+            found.append((f"convergence: {what}, training accuracy {when}", one, other, means[one], means[other]))
+    corrected = estimate.paired([(after - before).tolist() for *_, before, after in found])
+    for (about, one, other, before, after), p in zip(found, corrected, strict=True):
+        change = estimate.mean((after - before).tolist())
+        verdict = NONE if p is None else _verdict(change.value, p)
+        yield _record(about, one, other, change, before.mean(), after.mean(), verdict=verdict)
 
 
 def _errors(searches: dict[str, load.Searches], steps: list[tuple[str, str, str]]) -> Iterator[dict]:
@@ -139,9 +139,13 @@ def _errors(searches: dict[str, load.Searches], steps: list[tuple[str, str, str]
         test = tests.get((one, other)) or tests[other, one]
         verdict, difference = welch.NO_TEST, estimate.difference(b.errors, a.errors)
         if test["holm"] is not None:
-            different = "lower" if difference.value < 0 else "higher"
-            verdict = f"{different if test['holm'] < welch.LEVEL else 'no significant difference'} (p {test['holm']:.2g})"
+            verdict = _verdict(difference.value, test["holm"])
         yield _record(f"error: {what}{against}", one, other, difference, a.mean, b.mean, verdict=verdict)
+
+
+def _verdict(difference: float, p: float) -> str:
+    different = "**lower**" if difference < 0 else "**higher**"
+    return f"{different if p < welch.LEVEL else 'no significant difference'} (p {p:.2g})"
 
 
 def _record(what: str, one: str, other: str, found: Mean, before: float, after: float, *, verdict: str) -> dict:
@@ -159,7 +163,7 @@ def _sentences(records: list[dict], kind: str, plan: plans.Plan) -> str:
             before, after = (
                 f"{table.label(plan, record[name])} {record[value]:.2f}" for name, value in (("from", "before"), ("to", "after"))
             )
-            lines.append(f"{what}: {after}, {before} %; {interval} points: **{record['verdict']}**.")
+            lines.append(f"{what}: {after}, {before} %; {interval} points: {record['verdict']}.")
     return table.notes(lines)
 
 

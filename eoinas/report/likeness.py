@@ -1,10 +1,13 @@
 """How alike the cells are that searches ended in."""
 
 from collections import Counter
+from fractions import Fraction
 from itertools import combinations, product
 
 from eoinas import plan as plans
 from eoinas.report import cell, load
+
+ZERO = "none"  # the operation that no cell keeps
 
 
 def found(scale: str) -> dict[str, dict[int, tuple[cell.Cell, ...]]]:
@@ -28,6 +31,13 @@ def shared(one: tuple[cell.Cell, ...], other: tuple[cell.Cell, ...]) -> int:
 def edges(cells: tuple[cell.Cell, ...]) -> int:
     """All edges of the cells."""
     return sum(len(each.edges) for each in cells)
+
+
+def chance(cells: tuple[cell.Cell, ...], space: plans.Space) -> Fraction:
+    """Shared edges of two cells of this form on average, the different inputs of a node and the operations drawn evenly."""
+    operations = len(space.operations.keys() - {ZERO})
+    into = [Counter(node for _, _, node in each.edges) for each in cells]
+    return sum((Fraction(count**2, node * operations) for nodes in into for node, count in nodes.items()), Fraction(0))
 
 
 def same_seed(cells: dict[str, dict[int, tuple[cell.Cell, ...]]], one: str, other: str) -> list[int]:

@@ -85,5 +85,5 @@ def _row(test: dict) -> list[str]:
         return [*head, *[reference.NONE] * 3, NO_TEST]
     numbers = [f"{test['t']:.2f}", f"{test['p']:.3g}", f"{test['holm']:.3g}"]
     if test["holm"] >= LEVEL:
-        return [*head, *numbers, "**no significant difference**"]
-    return [*head, *numbers, f"significant, `{first if test['difference'] < 0 else second}` has the lower error"]
+        return [*head, *numbers, "no significant difference"]
+    return [*head, *numbers, f"**significant**, `{first if test['difference'] < 0 else second}` has the lower error"]
