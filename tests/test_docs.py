@@ -122,6 +122,15 @@ def test_examples_can_be_read(page: Path) -> None:
         compile("{" + block + "}" if block.startswith('"') else block, page.name, "exec")
 
 
+def test_an_accuracy_of_nasbench201_is_looked_up_as_shown(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (source,) = [block for block in blocks(ROOT / "docs/extend.md", "python") if "nasbench201" in block]
+    monkeypatch.chdir(ROOT)
+    exec(source, {})
+    assert capsys.readouterr().out == "93.695 71.68 229\n"
+
+
 def merged(*pages: Path) -> dict:
     """params.yaml with everything that the pages show of it."""
     shown = [yaml.safe_load(block) for page in pages for block in blocks(page, "yaml")]
