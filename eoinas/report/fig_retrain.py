@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 ROW, FRAME = 0.8, 0.7  # inches of a row, and of a panel's title and axis
 APART = 0.13  # of two searches with nearly one error, in rows
+BOXES = 5  # runs that have quartiles
 
 
 def fig_retrain(scale: str, path: Path | str) -> None:
@@ -32,9 +33,10 @@ def fig_retrain(scale: str, path: Path | str) -> None:
         _entries(axes, scale, plan, data, networks)
     _searches(panels[-1], plan, {candidate: load.over_searches(scale, candidate) for candidate in plan.candidates})
     each = plan.per_seed.runs
+    marks = f"{', box: quartiles' * (len(plan.runs) >= BOXES)}{', diamond: mean' * (len(plan.runs) > 1)}"
     figure.suptitle(
         f"Test errors of the networks trained from scratch ({announce(scale)})\n"
-        f"entries: dot: a training run{', box: quartiles, diamond: mean' * (len(plan.runs) > 1)}\n"
+        f"entries: dot: a training run{marks}\n"
         f"over searches: dot: a search, the mean of {each} run{'s' * (each > 1)} of its cell; ring: the selected one; "
         "diamond and bar: mean ± sd",
         fontsize=13,
@@ -53,7 +55,7 @@ def _entries(axes: "Axes", scale: str, plan: plans.Plan, data: str, networks: di
     palette = {labels[key]: plot.colour(plan, entry.genotype) for key, entry in networks.items()}
     shared = {"x": errors, "y": rows, "hue": rows, "palette": palette, "legend": False, "ax": axes}
     several = any(run.n > 1 for run in runs.values())
-    if several:
+    if all(run.n >= BOXES for run in runs.values()):
         seaborn.boxplot(**shared, width=0.55, fill=False, linewidth=1.2, showfliers=False)
     seaborn.swarmplot(**shared, size=5 if several else 8, alpha=0.75)
     if several:

@@ -8,6 +8,7 @@ from eoinas.report import cell, load, load_transfer, reference, table
 from eoinas.report.scale import announce, is_paper
 
 SCENES = "fig_11.png"
+NODES = "c(k-2) and c(k-1) are the outputs of the two cells before, c(k) is this one's."
 # File: title and caption; each caption follows "Measured (scale):". Words in braces come from the plan.
 FIGURES = {
     "fig_findings.png": (
@@ -17,7 +18,7 @@ FIGURES = {
     "fig_5_9.png": (
         "Figs. 5 and 9: the selected cells",
         "the cells that the selected searches of the variants ended in, and the best random one. A row names the paper's figure "
-        "of its like. A dashed outline marks an operation without weights.",
+        f"of its like. A dashed outline marks an operation without weights. {NODES}",
     ),
     "fig_7_8.png": (
         "Figs. 7 and 8: convergence of the searches",
@@ -44,7 +45,7 @@ FIGURES = {
     ),
     "fig_10.png": (
         "Fig. 10: the cells found on street scenes",
-        "what the search on street scenes ended in.",
+        f"what the search on street scenes ended in. {NODES}",
     ),
     "fig_seg_search.png": (
         "Convergence of the search on street scenes",
