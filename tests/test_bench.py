@@ -311,8 +311,8 @@ def strengths_of(differences: dict[str, list[float]]) -> pd.DataFrame:
     [
         (0.3, 0.1, "**confirmed**"),
         (-0.3, 0.1, "**refuted**"),
-        (0.0, 0.02, "**refuted**: too small to matter"),
-        (0.03, 0.01, "**confirmed**, and **refuted**: too small to matter"),
+        (0.0, 0.02, "**refuted**: an advantage of 0.05 tau is ruled out"),
+        (0.03, 0.01, "**confirmed**, but below 0.05 tau: too small to matter"),
         (0.05, 0.4, "undecided"),
     ],
 )
@@ -334,7 +334,7 @@ def test_of_few_searches_nothing_is_too_small_to_matter() -> None:
     assert eight.mean.high < 0.02
     assert bench_questions.answer(eight, "tau") == "undecided"
     (sixteen,) = bench_questions.tested([np.tile(differences, 2)])
-    assert bench_questions.answer(sixteen, "tau") == "**refuted**: too small to matter"
+    assert bench_questions.answer(sixteen, "tau") == "**refuted**: an advantage of 0.05 tau is ruled out"
     few = bench_questions.tested([np.full(5, 1.0), np.full(16, 1.0), np.tile([1.0, -1.0], 8)])
     assert [test.too_few for test in few] == [True, False, False]  # 2 / 2^5 times 2
     assert bench_questions.answer(few[0], "tau") == "undecided: too few searches for this test (n 5)"

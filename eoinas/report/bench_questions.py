@@ -62,10 +62,14 @@ def tested(differences: list[np.ndarray]) -> list[Tested]:
 
 def answer(test: Tested, unit: str) -> str:
     """As docs/evidence.md defines it; an advantage can be confirmed and yet too small to matter."""
-    words = ["**confirmed**" if test.mean.value > 0 else "**refuted**"] if test.significant else []
-    if test.n >= SETTLED and test.mean.high is not None and test.mean.high < SMALL[unit] and words != ["**refuted**"]:
-        words.append("**refuted**: too small to matter")
-    return ", and ".join(words) or ("undecided: " * test.too_few + test.unless("undecided"))
+    small = test.n >= SETTLED and test.mean.high is not None and test.mean.high < SMALL[unit]
+    if test.significant and test.mean.value > 0:
+        return "**confirmed**" + f", but below {SMALL[unit]} {unit}: too small to matter" * small
+    if test.significant:
+        return "**refuted**"
+    if small:
+        return f"**refuted**: an advantage of {SMALL[unit]} {unit} is ruled out"
+    return "undecided: " * test.too_few + test.unless("undecided")
 
 
 def by_seed(strengths: pd.DataFrame, variant: str, quantity: str) -> pd.Series:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+TICKS = (0.0001, 0.001, 0.01, 0.1, 0.5, 0.9, 0.99, 0.999)
 
 
 def fig_bench_cells(scale: str, path: Path | str) -> None:
@@ -40,17 +41,15 @@ def fig_bench_cells(scale: str, path: Path | str) -> None:
     labels += ["one random cell", "best of 4 random cells"]
     axes.set_yticks(range(len(labels)), labels)
     axes.invert_yaxis()
-    all_3x3 = 100 * truth.rank(table_bench.ALL_3X3) / nasbench201.CELLS
+    (all_3x3,) = _share(np.array([truth.rank(table_bench.ALL_3X3)]))
     axes.axvline(all_3x3, color="0.35", linestyle=":", linewidth=1.3)
     axes.annotate(
         "3×3 convolutions alone", (all_3x3, 1.0), xycoords=("data", "axes fraction"), rotation=0, fontsize=10, va="bottom"
     )
-    axes.set(
-        xscale="log",
-        xlim=(100 * 0.4 / nasbench201.CELLS, 100),
-        xlabel="cells that are better than the one found, % of all 15,625",
-    )
-    axes.xaxis.set_major_formatter("{x:g}")
+    edge = 0.4 / nasbench201.CELLS
+    axes.set(xscale="logit", xlim=(edge, 1 - edge), xlabel="cells that are better than the one found, % of all 15,625")
+    axes.set_xticks(TICKS, [f"{100 * tick:g}" for tick in TICKS])
+    axes.minorticks_off()
     axes.grid(axis="y", visible=False)
     figure.suptitle(
         f"NAS-Bench-201, searched on {plan.images}: the cells found, by CIFAR-10 test accuracy\n"
@@ -61,8 +60,8 @@ def fig_bench_cells(scale: str, path: Path | str) -> None:
 
 
 def _share(ranks: np.ndarray) -> np.ndarray:
-    """Of better cells, percent; the best cell counts half, for a logarithm."""
-    return 100 * (ranks - 0.5) / nasbench201.CELLS
+    """Of better cells; the best and the worst cell count half, for the scale of the axis."""
+    return (ranks - 0.5) / nasbench201.CELLS
 
 
 def _dots(axes: "Axes", place: int, shares: np.ndarray, colour: str) -> None:

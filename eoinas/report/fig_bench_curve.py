@@ -50,8 +50,8 @@ def fig_bench_curve(scale: str, path: Path | str) -> None:
     figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=10)
     band = "; band: its 95 % interval" if any(len(plan.variants[name].searches) >= strength.FEWEST for name in shown) else ""
     figure.suptitle(
-        f"NAS-Bench-201, searched on {plan.images}: the cell that a search would end in after each epoch\n"
-        f"{announce(scale)}; mean over searches{band}",
+        f"NAS-Bench-201, searched on {plan.images}\n"
+        f"the cell that a search would end in after each epoch; {announce(scale)}\nmean over searches{band}",
         fontsize=12,
     )
     files.write_text(Path(path).with_suffix(".csv"), table.csv_text(records))

@@ -52,10 +52,10 @@ def fig_bench_tau(scale: str, path: Path | str) -> None:
     handles = panels[0, 0].get_lines()[: len(bench.QUANTITIES)]
     figure.legend(handles, list(bench.QUANTITIES.values()), loc="outside lower center", ncols=2, frameon=False)
     variant = plan.variants[plan.masked]
-    bands = "; bands: 95 % intervals over searches" if len(variant.searches) >= strength.FEWEST else ""
+    bands = "; bands: 95 %" if len(variant.searches) >= strength.FEWEST else ""
     figure.suptitle(
         f"NAS-Bench-201, searched on {plan.images}: does it rank operations?\n{announce(scale).capitalize()}\n"
-        f"supernets of {variant.label}, {len(variant.searches)} searches, mean over 6 edges each{bands}",
+        f"supernets of {len(variant.searches)} searches {variant.label}, mean over edges{bands}",
         fontsize=13,
     )
     files.write_text(Path(path).with_suffix(".csv"), table.csv_text(records))
