@@ -71,6 +71,24 @@ def test_a_derived_network_has_the_parameters_that_the_benchmark_says(text: str,
     assert network.eval()(torch.zeros(1, 3, 32, 32)).shape == (1, classes)
 
 
+@pytest.mark.parametrize(
+    ("cell", "edges"),
+    [
+        ("333333", 6),
+        ("000000", 0),
+        ("321200", 1),  # nothing leads from the inner nodes to the output
+        ("300030", 2),  # by the first inner node
+        ("030003", 2),
+        ("303003", 3),  # through both
+        ("003003", 0),  # no way from the input
+        ("333001", 4),
+        ("330030", 2),  # the second inner node leads nowhere
+    ],
+)
+def test_edges_in_use_by_hand(cell: str, edges: int) -> None:
+    assert accuracies.in_use([int(digit) for digit in cell]) == edges
+
+
 def test_a_path_of_a_supernet_computes_the_cell_by_hand() -> None:
     torch.manual_seed(0)
     net = SPACE.supernet(4, 3, 10, pool_bn=True)

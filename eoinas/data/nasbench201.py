@@ -19,7 +19,8 @@ import numpy as np
 from eoinas.errors import InputError
 
 OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
-EDGES = 6
+PAIRS = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))  # of each edge its input node and node; 0 is the input, 3 the output
+EDGES = len(PAIRS)
 CELLS = len(OPERATIONS) ** EDGES
 VALID, TEST = "cifar10_valid", "cifar10_test"
 # Columns of the file and their titles. ``VALID`` is of networks trained on half of CIFAR-10's training images, on the other half.
@@ -30,6 +31,17 @@ ACCURACIES = {
     "imagenet16_test": "ImageNet16-120, test",
 }
 KEY = "operations"  # six digits, a cell
+
+
+def in_use(operations: Sequence[int]) -> int:
+    """Edges of a cell, given each one's operation, on a way from its input to its output that no zero interrupts."""
+    carry = [pair for pair, operation in zip(PAIRS, operations, strict=True) if operation != 0]
+    fed, used = {0}, {3}
+    for source, node in carry:
+        fed |= {node} if source in fed else set()
+    for source, node in reversed(carry):
+        used |= {source} if node in used else set()
+    return sum(source in fed and node in used for source, node in carry)
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,7 +19,7 @@ ALL_3X3 = ("nor_conv_3x3",) * nasbench201.EDGES
 TESTS = [name for name in nasbench201.ACCURACIES if name != nasbench201.VALID]
 COLUMNS = (
     *("Source", "Cell by", "n", *(f"{nasbench201.ACCURACIES[name]} (%)" for name in TESTS)),
-    *("Rank of 15,625, median", "Regret on CIFAR-10 (points)"),
+    *("Rank of 15,625, median", "Regret on CIFAR-10 (points)", "Edges in use, of 6, mean"),
 )
 
 
@@ -98,7 +98,8 @@ def _markdown(
         f"# NAS-Bench-201{below}: what the cells that were found are worth\n",
         f"Searched on {plan.images}, on the space of NAS-Bench-201 (Dong and Yang, 2020): each search ends in one of its "
         "15,625 cells, whose accuracy is looked up: after 200 epochs, the mean of the benchmark's own trainings. n counts "
-        "searches; mean ± sample standard deviation. Regret: the best cell's accuracy less this one's.\n",
+        "searches; mean ± sample standard deviation. Regret: the best cell's accuracy less this one's. Edge in use: on a way "
+        "from the cell's input to its output that no zero interrupts; with one edge in use the cell is that one operation.\n",
         table.grid(COLUMNS, [*_measured_rows(scale, plan, measured), *_known_rows(truth), *_published_rows()]),
         *bench_questions.parts(plan, measured, strengths, below),
         f"### Do variants find better or worse cells than {label(plan, plan.masked)}?{below}\n",
@@ -121,7 +122,8 @@ def _measured_rows(scale: str, plan: bench.Plan, measured: dict[str, pd.DataFram
     for name, frame in measured.items():
         head = [table.measured_mark(scale), f"**{label(plan, name)}** (`{name}`)", str(len(frame))]
         numbers = [_spread(frame[column].tolist()) for column in (*TESTS, "regret")]
-        yield [*head, *numbers[:-1], f"{frame['rank'].median():,.0f}", numbers[-1]]
+        edges = statistics.fmean(nasbench201.in_use([int(digit) for digit in cell]) for cell in frame["operations"])
+        yield [*head, *numbers[:-1], f"{frame['rank'].median():,.0f}", numbers[-1], f"{edges:.1f}"]
 
 
 def _spread(values: list[float]) -> str:
@@ -135,17 +137,20 @@ def _known_rows(truth: nasbench201.Table) -> Iterator[list[str]]:
         what = "a random cell" if draws == 1 else f"the best of {draws} random cells by validation accuracy"
         found = [bench_read.random_cell(truth, draws, column) for column in TESTS]
         (rank,) = bench_read.rank_quantiles(truth, draws, (0.5,))
-        yield [source, what, NONE, *(f"{mean:.2f} ± {sd:.2f}" for mean, sd in found), f"{rank:,}", f"{best - found[0][0]:.2f}"]
+        accuracies = [f"{mean:.2f} ± {sd:.2f}" for mean, sd in found]
+        edges = f"{statistics.fmean(map(nasbench201.in_use, truth.digits)):.1f}" if draws == 1 else NONE
+        yield [source, what, NONE, *accuracies, f"{rank:,}", f"{best - found[0][0]:.2f}", edges]
     optimum = tuple(nasbench201.OPERATIONS[o] for o in truth.digits[truth.columns[nasbench201.TEST].argmax()])
     for what, cell in (("3×3 convolutions alone, no search", ALL_3X3), ("the best cell", optimum)):
         numbers = [truth.accuracy(cell, column) for column in TESTS]
-        yield [source, what, NONE, *(f"{n:.2f}" for n in numbers), f"{truth.rank(cell):,}", f"{best - numbers[0]:.2f}"]
+        accuracies, edges = [f"{n:.2f}" for n in numbers], nasbench201.in_use([nasbench201.OPERATIONS.index(o) for o in cell])
+        yield [source, what, NONE, *accuracies, f"{truth.rank(cell):,}", f"{best - numbers[0]:.2f}", f"{edges}"]
 
 
 def _published_rows() -> Iterator[list[str]]:
     for row in PUBLISHED:
         seconds = "" if row.seconds == NONE else f", {row.seconds} s"
-        yield [f"quoted: {row.source}", f"{row.method}{seconds}", NONE, row.accuracy, *[NONE] * 4]
+        yield [f"quoted: {row.source}", f"{row.method}{seconds}", NONE, row.accuracy, *[NONE] * 5]
 
 
 def _tests(plan: bench.Plan, tests: dict[str, bench_questions.Tested]) -> str:
@@ -153,8 +158,8 @@ def _tests(plan: bench.Plan, tests: dict[str, bench_questions.Tested]) -> str:
         return "One search a variant: nothing to test.\n"
     rows = []
     for name, test in tests.items():
-        found = "better" if test.mean.value > 0 else "worse"
-        verdict = found if test.significant else test.unless("**no significant difference**")
+        found = "**better**" if test.mean.value > 0 else "**worse**"
+        verdict = found if test.significant else test.unless("no significant difference")
         numbers = [bench_questions.interval(test.mean), *test.numbers]
         rows.append([f"`{name}` {label(plan, name)}", str(test.n), *numbers, verdict])
     return table.grid(("Variant", "n", "Difference (points)", "p", "p, corrected", "Verdict"), rows)
