@@ -22,9 +22,9 @@ QUANTITIES = {
 }
 # True strength of an operation on an edge.
 TRUTHS = {
-    "mean": "the mean of all cells that have it",
-    "best": "the best cell that has it",
-    "replaced": "the search's own cell with it",
+    "mean": "the mean of all cells with the operation",
+    "best": "the best cell with the operation",
+    "replaced": "the search's own cell with the operation",
 }
 TRUTH = "results/{scale}/bench_truth"  # where every cell is looked up
 CELLS, STRENGTHS = "cells.csv", "strengths.csv"  # there
@@ -68,3 +68,8 @@ def load(scale: str) -> Plan:
 def folder(scale: str, variant: str, item: str, seed: int) -> str:
     """Where a search leaves history.csv, trace.npz and supernet.safetensors."""
     return f"results/{scale}/bench/{variant}/{item}/{seed}"
+
+
+def timing(scale: str, variant: str, item: str, seed: int) -> str:
+    """Where a search leaves its wall time."""
+    return f"results/{scale}/timing/bench/{variant}/{item}/{seed}.json"

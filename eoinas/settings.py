@@ -369,7 +369,7 @@ def _bench_images(r: Resolver) -> str:
     data = params.merged([Layer("", given), *r.layers(f"datasets.{r.top.search_on}")])
     title = given.get("title") if data["source"] not in ("digits", "digit_pairs") else "handwritten digits"
     side = r.bench(r.top.bench.masked).average
-    return f"{title} averaged over {side}×{side} pixels" if side > 1 else str(title)
+    return f"{title} averaged over blocks of {side}×{side} pixels" if side > 1 else str(title)
 
 
 def _transfer(r: Resolver) -> Files:

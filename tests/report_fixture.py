@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from eoinas import bench
 from eoinas import plan as plans
 from eoinas.data.cityscapes_labels import CLASSES
 
@@ -338,6 +339,7 @@ def build_bench(root: Path, scale: str = "demo", seeds: tuple[int, ...] = (0, 1,
     strengths = ["variant,seed,epoch,edge,quantity,truth,tau,regret"]
     for position, name in enumerate(variants):
         for seed in seeds:
+            write_json(root / bench.timing(scale, name, "0-15", seed), {"days": 0.25, "device": "Test CPU"})
             cells += [f"{name},{seed},{epoch},000000,{90 + position + seed / 4:.2f},100" for epoch in (4, 0)]
             for quantity in ("beta", "A", "inverse_E", "S", "I", "S_percent", "I_percent", "l"):
                 tau = (0.5 if quantity == "I" else 0.0) + seed / 100 + position / 10

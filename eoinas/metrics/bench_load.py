@@ -74,7 +74,20 @@ def _quantities(trace: dict[str, np.ndarray], settings: dict) -> dict[str, np.nd
     """
     known = {name: trace[name][:, 0].astype(np.float64) for name in ("beta", "A", "E", "S")}
     indicator = known["S"] + settings["lambda"] * known["beta"]
-    alive = ~np.isnan(indicator)
+    own = np.where(np.isnan(indicator), np.nan, trace["X"][:, 0, ..., 0])
+    return {
+        **{name: known[name] for name in ("beta", "A", "S")},
+        **{
+            "inverse_E": np.divide(1, known["E"], out=np.full_like(known["E"], np.nan), where=known["E"] > 0),
+            "I": indicator,
+            "l": own if settings["slimming"] else _chain(indicator, settings),
+        },
+        **_in_percent(known, settings),
+    }
+
+
+def _chain(indicator: np.ndarray, settings: dict) -> np.ndarray:
+    """l of eq. (11) by what I of a search without prunes says [T, E, O]."""
     chain = markov.start(indicator.shape[1:], len(settings["sigma_first"]))
     states, previous = [], None
     for step in torch.from_numpy(indicator):
@@ -83,15 +96,7 @@ def _quantities(trace: dict[str, np.ndarray], settings: dict) -> dict[str, np.nd
         chain = markov.advance(chain, change, settings["sigma_first"], settings["epsilon_1"], settings["epsilon_2"], clamp)
         previous = step
         states.append(chain.X[0, ..., 0].masked_fill(step.isnan(), torch.nan).numpy())
-    return {
-        **{name: known[name] for name in ("beta", "A", "S")},
-        **{
-            "inverse_E": np.divide(1, known["E"], out=np.full_like(known["E"], np.nan), where=known["E"] > 0),
-            "I": indicator,
-            "l": np.where(alive, trace["X"][:, 0, ..., 0], np.nan) if settings["slimming"] else np.stack(states),
-        },
-        **_in_percent(known, settings),
-    }
+    return np.stack(states)
 
 
 def _in_percent(known: dict[str, np.ndarray], settings: dict) -> dict[str, np.ndarray]:

@@ -1,5 +1,6 @@
 """Every cell that a search on NAS-Bench-201 stood for, looked up; and how what it knew ranks operations, edge by edge."""
 
+import functools
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -36,19 +37,20 @@ def cells(table: nasbench201.Table, searches: Searches, masked: list[tuple[int, 
     """
     import pandas as pd
 
-    rows = []
+    look_up, rows = functools.cache(functools.partial(_worth, table)), []
     for name, seed, found in searches:
         steps = [*zip(found.epochs, found.cells, strict=True), (bench.FINAL, found.final)]
-        rows += [_row(table, name, seed, epoch, cell) for epoch, cell in steps]
-    rows += [_row(table, bench.MASKED, seed, bench.FINAL, cell) for seed, cell in masked]
+        rows += [{"variant": name, "seed": seed, "epoch": epoch, **look_up(cell)} for epoch, cell in steps]
+    rows += [{"variant": bench.MASKED, "seed": seed, "epoch": bench.FINAL, **look_up(cell)} for seed, cell in masked]
     return pd.DataFrame(rows)
 
 
-def _row(table: nasbench201.Table, variant: str, seed: int, epoch: int, cell: tuple[str, ...]) -> dict:
+def _worth(table: nasbench201.Table, cell: tuple[str, ...]) -> dict:
     accuracies = {name: table.accuracy(cell, name) for name in nasbench201.ACCURACIES}
     best = table.columns[nasbench201.TEST].max()
-    about = {"variant": variant, "seed": seed, "epoch": epoch, "operations": nasbench201.format_cell(nasbench201.number(cell))}
-    return {**about, **accuracies, "rank": table.rank(cell), "regret": round(float(best - accuracies[nasbench201.TEST]), 4)}
+    operations = nasbench201.format_cell(nasbench201.number(cell))
+    regret = round(float(best - accuracies[nasbench201.TEST]), 4)
+    return {"operations": operations, **accuracies, "rank": table.rank(cell), "regret": regret}
 
 
 def strengths(table: nasbench201.Table, searches: Searches, operations: dict[str, list[str]]) -> "pd.DataFrame":

@@ -50,14 +50,15 @@ def over_searches(values: np.ndarray) -> Mean:
     each = values.reshape(len(values), -1).mean(1)
     if len(each) < FEWEST or np.ptp(each) == 0:
         return Mean(float(each.mean()), None, None)
-    low, high = np.quantile(each[_resamples(len(each))].mean(1), (0.025, 0.975))
+    low, high = np.quantile(_resamples(len(each)) @ each, (0.025, 0.975))
     return Mean(float(each.mean()), float(low), float(high))
 
 
 @cache
 def _resamples(n: int) -> np.ndarray:
-    """Which searches each resample holds [RESAMPLES, n]."""
-    return np.random.default_rng(SEED).integers(n, size=(RESAMPLES, n))
+    """The share of each search in each resample [RESAMPLES, n]."""
+    drawn = np.random.default_rng(SEED).integers(n, size=(RESAMPLES, n))
+    return np.stack([(drawn == search).mean(1) for search in range(n)], -1)
 
 
 def sign_flips(differences: np.ndarray) -> float:

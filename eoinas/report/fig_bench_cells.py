@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+WORDS = "← better        cells that are better than the one found, % of all 15,625 (logit scale)"
 TICKS = (0.0001, 0.001, 0.01, 0.1, 0.5, 0.9, 0.99, 0.999)
 
 
@@ -47,13 +48,15 @@ def fig_bench_cells(scale: str, path: Path | str) -> None:
         "3×3 convolutions alone", (all_3x3, 1.0), xycoords=("data", "axes fraction"), rotation=0, fontsize=10, va="bottom"
     )
     edge = 0.4 / nasbench201.CELLS
-    axes.set(xscale="logit", xlim=(edge, 1 - edge), xlabel="cells that are better than the one found, % of all 15,625")
+    axes.set(xscale="logit", xlim=(edge, 1 - edge), xlabel=WORDS)
+    axes.axvline(0.5, color=plot.RANDOM, linestyle="--", linewidth=1.2, zorder=0)
     axes.set_xticks(TICKS, [f"{100 * tick:g}" for tick in TICKS])
     axes.minorticks_off()
     axes.grid(axis="y", visible=False)
     figure.suptitle(
         f"NAS-Bench-201, searched on {plan.images}: the cells found, by CIFAR-10 test accuracy\n"
-        f"{announce(scale)}; a dot: a search, a bar: their median, left: better",
+        f"{announce(scale)}; a dot: a search, a bar: their median\n"
+        "green: random cells by themselves, thin 5 to 95 %, thick 25 to 75 %; dashed: their median",
         fontsize=12,
     )
     plot.save(figure, path)

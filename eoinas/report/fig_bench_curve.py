@@ -35,7 +35,9 @@ def fig_bench_curve(scale: str, path: Path | str) -> None:
         by_epoch = frame[frame["variant"] == name].groupby("epoch")[nasbench201.TEST]
         means = {epoch: strength.over_searches(values.to_numpy()) for epoch, values in by_epoch}
         epochs, n = list(means), len(plan.variants[name].searches)
-        axes.plot(epochs, [mean.value for mean in means.values()], color=colour, label=f"{plan.variants[name].label} (n {n})")
+        over = {"linestyle": "--", "zorder": 3} if name == plan.masked else {}
+        label = f"{plan.variants[name].label} (n {n})"
+        axes.plot(epochs, [mean.value for mean in means.values()], color=colour, label=label, **over)
         low, high = np.array([(mean.low, mean.high) for mean in means.values()], np.float64).T  # None becomes NaN
         axes.fill_between(epochs, low, high, color=colour, alpha=0.2, linewidth=0)
         records += [
@@ -45,7 +47,9 @@ def fig_bench_curve(scale: str, path: Path | str) -> None:
     for draws, words in ((1, "a random cell, mean"), (4, "best of 4 random cells, mean")):
         level = bench_read.random_cell(truth, draws, nasbench201.TEST)[0]
         axes.axhline(level, color=plot.RANDOM, linestyle="--" if draws == 1 else ":", linewidth=1.5, label=words)
-    axes.set(xlabel="epoch of the search", ylabel="test accuracy of the cell on CIFAR-10, %")
+    median = float(np.median(truth.columns[nasbench201.TEST]))
+    axes.axhline(median, color=plot.RANDOM, linestyle="-.", linewidth=1.5, label="a random cell, median")
+    axes.set(xlabel="epoch of the search, from the first step of the chain on", ylabel="test accuracy of the cell on CIFAR-10, %")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=10)
     band = "; band: its 95 % interval" if any(len(plan.variants[name].searches) >= strength.FEWEST for name in shown) else ""

@@ -17,7 +17,9 @@ COLOURS = {
     **{"beta": "#7f7f7f", "A": "#d9822b", "inverse_E": "#8c6d31", "S": "#17b8dc", "I": "#1f6fb4", "l": "#101040"},
     **{"S_percent": "#f7b6d2", "I_percent": "#c20a29"},
 }
-MEASURES = {"tau": "Kendall's tau", "regret": "accuracy lost by its first choice (points)"}
+MEASURES = {"tau": "Kendall's tau: higher is better", "regret": "points lost by taking its first: lower is better"}
+SAME = "S_percent"  # ranks as S does
+WORDS = bench.QUANTITIES | {"S": "S, eq. (9), in percent alike", "I": "I, eq. (10), A as a fraction"}
 BANDS = ("beta", "I", "I_percent")  # the others have lines alone
 
 
@@ -43,20 +45,21 @@ def fig_bench_tau(scale: str, path: Path | str) -> None:
             panels[0, column].set_title(name)
             panels[-1, column].set_xlabel("epoch of the search")
         panels[row, 0].axhline(0, color="0.3", linewidth=1)
-        panels[row, 0].set_ylabel(f"true strength:\n{words}")
+        panels[row, 0].set_ylabel(f"true strength:\n{words}", fontsize=11)
         panels[row, 1].set_ylim(bottom=0)
     for axes in panels[1:, 0]:
         axes.sharey(panels[0, 0])
     panels[0, 0].autoscale()
     panels[0, 0].xaxis.set_major_locator(MaxNLocator(6, integer=True))
-    handles = panels[0, 0].get_lines()[: len(bench.QUANTITIES)]
-    figure.legend(handles, list(bench.QUANTITIES.values()), loc="outside lower center", ncols=2, frameon=False)
+    drawn = [WORDS[quantity] for quantity in bench.QUANTITIES if quantity != SAME]
+    figure.legend(panels[0, 0].get_lines()[: len(drawn)], drawn, loc="outside lower center", ncols=2, frameon=False)
     variant = plan.variants[plan.masked]
     bands = "; bands: 95 %" if len(variant.searches) >= strength.FEWEST else ""
     figure.suptitle(
-        f"NAS-Bench-201, searched on {plan.images}: does it rank operations?\n{announce(scale).capitalize()}\n"
+        "NAS-Bench-201: what ranks the operations of an edge as their true strength does?\n"
+        f"{announce(scale).capitalize()}; searched on {plan.images}\n"
         f"supernets of {len(variant.searches)} searches {variant.label}, mean over edges{bands}",
-        fontsize=13,
+        fontsize=12,
     )
     files.write_text(Path(path).with_suffix(".csv"), table.csv_text(records))
     plot.save(figure, path)
@@ -68,7 +71,10 @@ def _panel(axes: "Axes", found: "pd.DataFrame", truth: str, measure: str) -> Ite
         colour = COLOURS[quantity]
         steps = found[found["quantity"] == quantity].groupby("epoch")
         means = {epoch: bench_read.summary(part, measure) for epoch, part in steps}
-        axes.plot(list(means), [mean.value for mean in means.values()], color=colour, linewidth=2.2 if quantity in BANDS else 1.3)
+        if quantity != SAME:
+            width, style = 2.2 if quantity in BANDS else 1.3, "--" if quantity == "beta" else "-"
+            line = [mean.value for mean in means.values()]
+            axes.plot(list(means), line, style, color=colour, linewidth=width, zorder=3 if quantity == "beta" else 2)
         if quantity in BANDS and all(mean.low is not None for mean in means.values()):
             low, high = zip(*((mean.low, mean.high) for mean in means.values()), strict=True)
             axes.fill_between(list(means), low, high, color=colour, alpha=0.18, linewidth=0)

@@ -20,6 +20,7 @@ RANKED = {
     **{"beta": "beta", "A": "A alone", "inverse_E": "1 / E alone", "S": "S", "I": "I, A a fraction"},
     **{"I_percent": "I, A in percent", "l": "the chain on I"},
 }
+FEWEST = 4  # searches that have an interval worth drawing
 WIDTH = 18  # letters of a label's line
 
 
@@ -46,12 +47,17 @@ def _errors(axes: "Axes", plan: plans.Plan, searches: dict[str, load.Searches]) 
     for row, (name, found) in enumerate(searches.items()):
         colour, mean = plot.colour(plan, name), estimate.mean(found.errors)
         axes.scatter(found.errors, [row + 0.2] * found.n, s=26, color=colour, alpha=0.55, linewidth=0)
-        _bar(axes, row - 0.1, mean, colour)
+        _bar(axes, row - 0.1, mean if found.n >= FEWEST else strength.Mean(mean.value, None, None), colour)
     about = next(iter(searches.values())).about
     _rows(axes, [f"{textwrap.fill(table.label(plan, name), WIDTH)}\nn {found.n}" for name, found in searches.items()])
     axes.set_xlabel(f"test error, %\n{about.data}; dot: a search")
     axes.set_xlim(left=max(0.0, axes.get_xlim()[0]))  # of two searches an interval is wide
-    axes.set_title("Error of the cells found\nbar: 95 % interval (Student's)", fontsize=12)
+    _title(
+        axes,
+        "Error of the cells found",
+        about_bars=f"Student's, n {FEWEST} and more",
+        bars=any(each.n >= FEWEST for each in searches.values()),
+    )
 
 
 def _taus(axes: "Axes", asked: bench.Plan, strengths: "pd.DataFrame") -> None:
@@ -63,7 +69,13 @@ def _taus(axes: "Axes", asked: bench.Plan, strengths: "pd.DataFrame") -> None:
     _rows(axes, list(RANKED.values()))
     n = len(asked.variants[asked.masked].searches)
     axes.set_xlabel(f"Kendall's tau with their true strength\nNAS-Bench-201, n {n}; 1: the same order")
-    axes.set_title(f"What ranks operations?\nbar: 95 % interval (bootstrap, from n {strength.FEWEST})", fontsize=12)
+    _title(axes, "What ranks operations?", about_bars="bootstrap over searches", bars=n >= strength.FEWEST)
+
+
+def _title(axes: "Axes", words: str, *, about_bars: str, bars: bool) -> None:
+    axes.set_title(
+        f"{words}\n{f'bar: 95 % interval ({about_bars})' if bars else 'diamond: mean; too few for an interval'}", fontsize=12
+    )
 
 
 def _bar(axes: "Axes", row: float, mean: strength.Mean, colour: str) -> None:

@@ -4,7 +4,7 @@ Every function raises InputError, naming the file, if a file is missing or lacks
 """
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -159,7 +159,11 @@ def cost(scale: str, genotype: str) -> Cost | None:
     plan = plans.load(scale)
     if genotype not in plan.variants:
         return None
-    paths = [f"results/{scale}/timing/search/{genotype}/{item}/{seed}.json" for item, seed in plan.searches]
+    return mean_cost(f"results/{scale}/timing/search/{genotype}/{item}/{seed}.json" for item, seed in plan.searches)
+
+
+def mean_cost(paths: Iterable[str]) -> Cost:
+    """The mean of several searches, a file each."""
     found = [fields(path, "days", "device") for path in paths]
     devices = dict.fromkeys(device for _, device in found)
     return Cost(statistics.fmean(days for days, _ in found), ", ".join(devices))

@@ -8,7 +8,7 @@ import pandas as pd
 from eoinas import bench
 from eoinas.data import nasbench201
 from eoinas.metrics import strength
-from eoinas.report import bench_questions, bench_read, table, welch
+from eoinas.report import bench_questions, bench_read, load, table, welch
 from eoinas.report.bench_reference import PUBLISHED
 from eoinas.report.reference import NONE
 from eoinas.report.scale import announce, is_paper
@@ -99,7 +99,8 @@ def _markdown(
         f"Searched on {plan.images}, on the space of NAS-Bench-201 (Dong and Yang, 2020): each search ends in one of its "
         "15,625 cells, whose accuracy is looked up: after 200 epochs, the mean of the benchmark's own trainings. n counts "
         "searches; mean ± sample standard deviation. Regret: the best cell's accuracy less this one's. Edge in use: on a way "
-        "from the cell's input to its output that no zero interrupts; with one edge in use the cell is that one operation.\n",
+        "from the cell's input to its output that no zero interrupts; with one edge in use the cell is that one operation. "
+        f"Days of one search, the mean of all: {_days(scale, plan)}.\n",
         table.grid(COLUMNS, [*_measured_rows(scale, plan, measured), *_known_rows(truth), *_published_rows()]),
         *bench_questions.parts(plan, measured, strengths, below),
         f"### Do variants find better or worse cells than {label(plan, plan.masked)}?{below}\n",
@@ -116,6 +117,11 @@ def _markdown(
         _rankings(ranks),
     ]
     return "\n".join(parts)
+
+
+def _days(scale: str, plan: bench.Plan) -> str:
+    searches = ((name, item, seed) for name, variant in plan.variants.items() for item, seed in variant.searches)
+    return table.days_text(load.mean_cost(bench.timing(scale, *search) for search in searches))
 
 
 def _measured_rows(scale: str, plan: bench.Plan, measured: dict[str, pd.DataFrame]) -> Iterator[list[str]]:
