@@ -1,7 +1,10 @@
 """A plan before the money is spent: how long a scale takes on 1 to 256 GPUs. Usage: python -m benchmarks.plan [SCALE [GPUS]]
 
 The graph is DVC's, the order is the driver's (``eoinas.fan``), what each stage takes stands in resources.yaml. How long a stage
-takes"""
+takes is what it took when it ran last in this checkout, or else comes from the steps that ``make gpu`` timed at this scale, or
+else is counted (``benchmarks.work``) at so many TFLOP/s a GPU: on several GPUs a stage is as much faster, on a share of one as much
+slower. GPUS is such as 8,64,256. Written to reports/plan/.
+"""
 
 import shutil
 import subprocess

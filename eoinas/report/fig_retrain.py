@@ -60,6 +60,7 @@ def _entries(axes: "Axes", scale: str, plan: plans.Plan, data: str, networks: di
     seaborn.swarmplot(**shared, size=5 if several else 8, alpha=0.75)
     if several:
         _diamonds(axes, [run.mean for run in runs.values()])
+    axes.set_ylim(len(networks) - 0.4, -0.6)
     images = " and ".join(dict.fromkeys(run.data for run in runs.values()))
     axes.set_title(f"{plan.datasets[data].title} entries, trained and tested on {images}")
     axes.set(xlabel="test error after the last epoch (%)", ylabel="")
