@@ -2,8 +2,8 @@
 
 The graph is DVC's, the order is the driver's (``eoinas.fan``), what each stage takes stands in resources.yaml. How long a stage
 takes is what it took when it ran last in this checkout, or else comes from the steps that ``make gpu`` timed at this scale, or
-else is counted (``benchmarks.work``) at so many TFLOP/s a GPU: on several GPUs a stage is as much faster, on a share of one as much
-slower. GPUS is such as 8,64,256. Written to reports/plan/.
+else is counted (``benchmarks.work``) at so many TFLOP/s a GPU: on several GPUs a stage is as much faster, on a share of one as
+much slower. GPUS is such as 8,64,256. Written to reports/plan/.
 """
 
 import shutil
