@@ -58,7 +58,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 def test_files_of_the_table_are_there() -> None:
-    table = text(README).partition("## Where is what")[2].partition("\n## ")[0]
+    table = text(ROOT / "docs/design.md").partition("## Where is what")[2].partition("\n## ")[0]
     named = [name for name in re.findall(r"`([^`]+)`", table) if "/" in name or "." in name]
     named = [name for name in named if not re.search(r"[A-Z ]", name)]  # results/SCALE, commands
     assert len(named) > 30
