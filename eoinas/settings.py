@@ -48,6 +48,11 @@ BLOCKS = (
     *("imagenet_data", "imagenet", "cityscapes_data", "seg_search", "seg_network", "seg_pretrain", "seg_train"),
 )
 IMAGENET = "imagenet"  # what its entries are filed under
+# Scripts of stages that ask the block ``machine``.
+ON_MACHINE = (
+    *("search", "derive", "random_cells", "retrain", "retrain_seeds", "standalone", "imagenet"),
+    *("bench_search", "bench_masked", "seg_search", "seg_pretrain", "seg_train"),
+)
 
 
 class Shown(Section):
@@ -243,12 +248,22 @@ def resolve(values: Mapping[str, Any], scale: str) -> dict[str, Section]:
     for name in scales(values):
         for block in values[name]:
             _one_of(f"{name}: the block", block, BLOCKS)
-        params.machine(name, "search", values)  # that it is well-formed; no file depends on it
-        for stage in (key for key, value in (checked.machine.get(name) or {}).items() if isinstance(value, dict)):
-            params.machine(name, stage, values)
+    _check_machine(values, checked.machine)
+    for name in params.merged([Layer(f"{scale}.datasets", values[scale].get("datasets") or {})]):
+        _one_of(f"{scale}.datasets: the data set", name, checked.datasets)
     resolver = Resolver(values, scale, checked)
     found = dict(part for make in (_data, _searches, _trainings, _bench, _transfer, _segmentation) for part in make(resolver))
     return {**found, "report": _plan(resolver)}
+
+
+def _check_machine(values: Mapping[str, Any], machine: Mapping[str, Any]) -> None:
+    """That the block ``machine`` is well-formed; no file depends on it."""
+    for scale in (*machine, *scales(values)):
+        _one_of("machine: the scale", scale, scales(values))
+        params.machine(scale, "search", values)
+        for stage in (key for key, value in (machine.get(scale) or {}).items() if isinstance(value, dict)):
+            _one_of(f"machine.{scale}: the stage", stage, ON_MACHINE)
+            params.machine(scale, stage, values)
 
 
 Files = Iterator[tuple[str, Section]]

@@ -31,9 +31,14 @@ def blocks(page: Path, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", text(page), re.MULTILINE | re.DOTALL)
 
 
+def prose(page: Path) -> str:
+    """What stands outside of fenced blocks."""
+    return re.sub(r"^```.*?^```", "", text(page), flags=re.MULTILINE | re.DOTALL)
+
+
 def spans(page: Path) -> list[str]:
     """What stands in backticks outside of blocks."""
-    return re.findall(r"`([^`\n]+)`", re.sub(r"^```.*?^```", "", text(page), flags=re.MULTILINE | re.DOTALL))
+    return re.findall(r"`([^`\n]+)`", prose(page))
 
 
 def anchors(page: Path) -> set[str]:
@@ -48,7 +53,7 @@ def test_readme_is_short() -> None:
 
 @each_page
 def test_links_lead_somewhere(page: Path) -> None:
-    links = re.findall(r"\]\(([^)\s]+)\)", text(page)) + re.findall(r'src="([^"]+)"', text(page))
+    links = re.findall(r"\]\(([^)\s]+)\)", prose(page)) + re.findall(r'src="([^"]+)"', prose(page))
     for link in links:
         if "://" not in link:
             path, _, anchor = link.partition("#")
@@ -129,6 +134,16 @@ def test_an_accuracy_of_nasbench201_is_looked_up_as_shown(
     monkeypatch.chdir(ROOT)
     exec(source, {})
     assert capsys.readouterr().out == "93.695 71.68 229\n"
+
+
+def test_the_method_searches_as_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    (source,) = [block for block in blocks(ROOT / "docs/library.md", "python") if "pruning" in block]
+    found: dict = {}
+    exec(source, found)
+    printed = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in printed] == ["14", "24", "left:"]
+    assert found["alive"].sum(-1).tolist() == [1, 1, 1, 1]
+    assert found["counts"].trained.sum(-1).tolist() == [15 * 24] * 4
 
 
 def merged(*pages: Path) -> dict:

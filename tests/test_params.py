@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from eoinas import params, settings
+from eoinas.code import ROOT
 from eoinas.errors import InputError
 from eoinas.train import search_cifar
 from stages import settings as stage
@@ -196,6 +197,11 @@ def test_the_machine_by_scale_and_stage() -> None:
         params.machine("demo", "seg_search")
 
 
+def test_the_stages_that_ask_the_machine_are_known() -> None:
+    source = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "stages").glob("*.py"))
+    assert set(settings.ON_MACHINE) == set(re.findall(r'params\.machine\(scale, "(\w+)"\)', source))
+
+
 def test_search_numbers_of_the_paper() -> None:
     expected = {
         "C": 16,
@@ -371,6 +377,10 @@ def test_items() -> None:
         ("method.temperature_decay", 0.01, "demo.search: temperature falls below 1e-30"),
         ("machine", 3, "machine: "),
         ("machine.paper.workers", "many", "machine.paper.workers: "),
+        ("machine.demmo", {"workers": 0}, "machine: the scale 'demmo' is unknown; one of paper, gpu, study, demo"),
+        ("machine.demo.segsearch", {"workers": 0}, "machine.demo: the stage 'segsearch' is unknown; one of search, "),
+        ("demo.datasets.cifr10", {"source": "digits"}, "demo.datasets: the data set 'cifr10' is unknown; one of cifar10, "),
+        ("demo.datasets", 3, "demo.datasets must be a block of parameters, not 3"),
         ("demo.repeats.searches", 0, "demo.repeats.searches: "),
     ],
 )
