@@ -279,12 +279,12 @@ def findings(parts: dict) -> list[dict]:
 
 
 def medians(parts: dict) -> dict[tuple[str, str], float]:
-    """Seconds of a step, by stage and variant."""
+    """Seconds of a step, by stage and variant; of the training step what ``steps`` timed, and else what ``compiled`` did."""
     found: dict[tuple[str, str], list[float]] = {}
     for row in findings(parts):
-        stage = "retrain" if row["stage"] == COMPILED else row["stage"]
-        found.setdefault((stage, row["variant"]), []).append(row["seconds"])
-    return {key: statistics.median(values) for key, values in found.items()}
+        found.setdefault((row["stage"], row["variant"]), []).append(row["seconds"])
+    compiled = {("retrain", variant): values for (stage, variant), values in found.items() if stage == COMPILED}
+    return {key: statistics.median(values) for key, values in (compiled | found).items()}
 
 
 def batches(parts: dict) -> dict[str, int]:
@@ -382,7 +382,10 @@ def steps_table(part: dict) -> list[str]:
     for row in part["rows"]:
         cases.setdefault((row["stage"], row["variant"]), []).append(row)
     base = {stage: cases.get((stage, OURS if stage == PLAIN else DEFAULT), []) for stage, _ in cases}
-    rows = [[*key, *step_cells(found, base[key[0]])] for key, found in cases.items()]
+    rows = [
+        [stage, "not compiled" if (stage, variant) == (COMPILED, DEFAULT) else variant, *step_cells(found, base[stage])]
+        for (stage, variant), found in cases.items()
+    ]
     columns = ["stage", "variant", "ms a step: median (quartiles)", "n", "times faster than default", "images a second", "MB"]
     columns.append("weights in all rounds")
     lines = timing.table(columns, sorted(rows, key=lambda row: list(STAGES).index(row[0])))

@@ -33,7 +33,9 @@ class Spread(NamedTuple):
     n: int
 
     def text(self, digits: int = 3) -> str:
-        """``1.23 (1.20 to 1.31)``."""
+        """``1.23 (1.20 to 1.31)``; of one value that alone."""
+        if self.n == 1:
+            return f"{self.median:.{digits}g}"
         numbers = [f"{value:.{digits}g}" for value in (self.median, self.low, self.high)]
         return f"{numbers[0]} ({numbers[1]} to {numbers[2]})"
 

@@ -306,6 +306,14 @@ def test_hours_are_the_measured_steps_times_their_number() -> None:
     assert math.isnan(found["seg_train"].total)
 
 
+def test_what_the_steps_part_timed_is_not_mixed_with_what_the_compiled_part_did() -> None:
+    steps = {"rows": rows_of("retrain", DEFAULT, 0.1)}
+    compiled = {"rows": [*rows_of(gpu.COMPILED, DEFAULT, 0.3), *rows_of(gpu.COMPILED, "compiled", 0.05)]}
+    assert gpu.medians({"steps": steps, "compiled": compiled})["retrain", DEFAULT] == 0.1
+    assert gpu.medians({"steps": steps, "compiled": compiled})["retrain", "compiled"] == 0.05
+    assert gpu.medians({"compiled": compiled})["retrain", DEFAULT] == 0.3
+
+
 def test_a_toy_run_leaves_the_reports_alone(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     runs = []
     monkeypatch.setattr(gpu, "do", lambda run, names: runs.append((run, names)) or run.value.update(seconds=0.0))
