@@ -329,7 +329,7 @@ def strengths_of(differences: dict[str, list[float]]) -> pd.DataFrame:
     [
         (0.3, 0.1, "**confirmed**"),
         (-0.3, 0.1, "**refuted**"),
-        (0.0, 0.02, "**refuted**: an advantage of 0.05 tau is ruled out"),
+        (0.0, 0.02, "**refuted** by the interval: an advantage of 0.05 tau is ruled out"),
         (0.03, 0.01, "**confirmed**, but below 0.05 tau: too small to matter"),
         (0.05, 0.4, "undecided"),
     ],
@@ -352,7 +352,7 @@ def test_of_few_searches_nothing_is_too_small_to_matter() -> None:
     assert eight.mean.high < 0.02
     assert bench_questions.answer(eight, "tau") == "undecided"
     (sixteen,) = bench_questions.tested([np.tile(differences, 2)])
-    assert bench_questions.answer(sixteen, "tau") == "**refuted**: an advantage of 0.05 tau is ruled out"
+    assert bench_questions.answer(sixteen, "tau") == "**refuted** by the interval: an advantage of 0.05 tau is ruled out"
     few = bench_questions.tested([np.full(5, 1.0), np.full(16, 1.0), np.tile([1.0, -1.0], 8)])
     assert [test.too_few for test in few] == [True, False, False]  # 2 / 2^5 times 2
     assert bench_questions.answer(few[0], "tau") == "undecided: too few searches for this test (n 5)"
@@ -361,9 +361,10 @@ def test_of_few_searches_nothing_is_too_small_to_matter() -> None:
 
 def test_a_reading_is_better_only_by_its_interval_and_corrected_p() -> None:
     default = np.random.default_rng(7).normal(0, 0.2, 16)
-    variants = {name: SimpleNamespace(label=name) for name in ("eoinas", "reset", "percent")}
+    readings = {"reset": default + 0.3, "percent": default + np.tile([0.3, -0.29], 8), "steps": default - 0.3}
+    variants = {name: SimpleNamespace(label=name) for name in ("eoinas", *readings)}
     frames = []
-    for name, values in (("eoinas", default), ("reset", default + 0.3), ("percent", default + np.tile([0.3, -0.29], 8))):
+    for name, values in {"eoinas": default, **readings}.items():
         frames.append(strengths_of({"I": values}).assign(variant=name))
     text = bench_questions.readings(SimpleNamespace(variants=variants), pd.concat(frames))
     assert text.endswith(
@@ -371,6 +372,8 @@ def test_a_reading_is_better_only_by_its_interval_and_corrected_p() -> None:
     )
     assert text.count("**better than that default**") == 1
     assert "| `reset` reset | 16 |" in text.split("**better")[0].split("\n")[-1]
+    assert text.count("**worse than that default**") == 1
+    assert "| `steps` steps | 16 |" in text.split("**worse")[0].split("\n")[-1]
 
 
 def test_the_best_mean_alone_makes_no_default() -> None:
@@ -599,7 +602,7 @@ def test_the_table_names_what_is_measured_known_and_quoted(run: Path) -> None:
     text = (run / "reports/demo/table_bench.md").read_text()
     assert "demo scale: stand-in images, not a paper result" in text.split("\n")[0]
     assert text.count("**measured here, demo scale**") == 4
-    assert "| computed from the benchmark | a random cell | – | 87.06 ± 12.93 |" in text
+    assert "| computed from the benchmark | a random cell; the median one has 90.7 on CIFAR-10 | – | 87.06 ± 12.93 |" in text
     asked = text.split("### The questions")[1].split("###")[0]
     assert asked.count("| 4 |") == 3  # searches of baseline
     assert asked.count("| 3 |") == 1  # pairs of eoinas and sss

@@ -68,7 +68,7 @@ def answer(test: Tested, unit: str) -> str:
     if test.significant:
         return "**refuted**"
     if small:
-        return f"**refuted**: an advantage of {SMALL[unit]} {unit} is ruled out"
+        return f"**refuted** by the interval: an advantage of {SMALL[unit]} {unit} is ruled out"
     return "undecided: " * test.too_few + test.unless("undecided")
 
 
@@ -105,7 +105,9 @@ def readings(plan: bench.Plan, strengths: pd.DataFrame) -> str | None:
     tests = dict(zip(names, tested([difference.to_numpy() for difference in paired]), strict=True))
     rows = [[f"`{DEFAULT}` the default until then", str(len(each[DEFAULT])), _interval(each[DEFAULT]), *[""] * 5]]
     for (name, test), difference in zip(tests.items(), paired, strict=True):
-        verdict = "**better than that default**" if _better(test) else test.unless("not shown to be better")
+        verdict = test.unless("not shown to be better")
+        if _better(test) or _worse(test):
+            verdict = f"**{'better' if _better(test) else 'worse'} than that default**"
         beside = f"{each[DEFAULT][difference.index].mean():+.3f}"
         head = [f"`{name}` {plan.variants[name].label}", str(len(each[name])), _interval(each[name]), beside]
         rows.append([*head, interval(test.mean, FORMS["tau"]), *test.numbers, verdict])
@@ -115,6 +117,10 @@ def readings(plan: bench.Plan, strengths: pd.DataFrame) -> str | None:
 
 def _better(test: Tested) -> bool:
     return test.significant and test.mean.low is not None and test.mean.low > 0
+
+
+def _worse(test: Tested) -> bool:
+    return test.significant and test.mean.high is not None and test.mean.high < 0
 
 
 def _default(each: dict[str, pd.Series], tests: dict[str, Tested]) -> str:

@@ -140,7 +140,9 @@ def _known_rows(truth: nasbench201.Table) -> Iterator[list[str]]:
     """What follows from the benchmark alone."""
     best, source = truth.columns[nasbench201.TEST].max(), "computed from the benchmark"
     for draws in (1, *DRAWS):
-        what = "a random cell" if draws == 1 else f"the best of {draws} random cells by validation accuracy"
+        median = statistics.median(truth.columns[nasbench201.TEST])
+        what = f"the best of {draws} random cells by validation accuracy"
+        what = f"a random cell; the median one has {median:.1f} on CIFAR-10" if draws == 1 else what
         found = [bench_read.random_cell(truth, draws, column) for column in TESTS]
         (rank,) = bench_read.rank_quantiles(truth, draws, (0.5,))
         accuracies = [f"{mean:.2f} ± {sd:.2f}" for mean, sd in found]
