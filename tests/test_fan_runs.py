@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+import yaml
 
 from eoinas.code import ROOT
 
@@ -126,6 +127,25 @@ def test_a_run_does_what_dvc_would_and_the_next_one_nothing(toy: Path) -> None:
     assert run(toy, *QUICK)[0] == 0
     assert (toy / "dvc.lock").read_bytes() == lock  # from DVC's cache of runs
     assert len(history(toy)) == 10
+
+
+def test_what_a_pulled_lock_leaves_out_of_date_is_run(toy: Path) -> None:
+    """Another checkout has run `code` anew and nothing behind it, and its dvc.lock has come here, but not its files."""
+    assert run(toy, *QUICK)[0] == 0
+    first = yaml.safe_load((toy / "dvc.lock").read_text())
+    (toy / "source.txt").write_text("2")
+    assert run(toy, *QUICK)[0] == 0
+    second = yaml.safe_load((toy / "dvc.lock").read_text())
+    (toy / "source.txt").write_text("1")
+    assert run(toy, *QUICK)[0] == 0
+    (toy / "source.txt").write_text("2")
+    mixed = {**first, "stages": {**first["stages"], "code": second["stages"]["code"]}}
+    (toy / "dvc.lock").write_text(yaml.safe_dump(mixed))
+    code, output = run(toy, *QUICK)
+    assert code == 0
+    assert (toy / "page.txt").read_text() == "pagepicksearch0code2search1code2"
+    assert "5 of 5 stages are up to date" in output
+    assert "started" not in run(toy, *QUICK)[1]
 
 
 def test_a_failure_stops_what_needs_it_alone(toy: Path) -> None:

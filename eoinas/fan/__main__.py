@@ -51,14 +51,15 @@ def main() -> int:
         else:
             places.jobs("nothing")  # that there is a Slurm
             place = places.Slurm(given.slurm, given.jobs or 64, given.shards)
-        needs, stale = graph.read(given.targets)
+        needs, stale, astray = graph.read(given.targets)
         takes = resources.of(needs, rules)
         for stage, need in takes.items():
             place.check(stage, need)
         seconds = driver.known_seconds()
         schedule = Schedule(needs, takes, place, driver.guesses(needs, takes, seconds), stale)
         view = View(seconds, driver.logs_of)
-        return driver.Driver(schedule, view, given.tries, sign, given.pull).run()
+        look = (lambda: graph.read(given.targets).stale) if astray else None
+        return driver.Driver(schedule, view, given.tries, sign, given.pull, look).run()
 
 
 if __name__ == "__main__":

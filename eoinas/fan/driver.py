@@ -9,7 +9,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import psutil
@@ -136,10 +136,13 @@ class Driver:
         tries: how often a stage that fails is run.
         sign: a file to touch, as a sign of life.
         pull: whether DVC fetches what a remote has.
+        look: what is out of date in the end, if that has to be asked.
     """
 
-    def __init__(self, schedule: Schedule, view: View, tries: int, sign: Path, pull: bool):
-        self.schedule, self.view, self.tries, self.sign = schedule, view, tries, sign
+    def __init__(
+        self, schedule: Schedule, view: View, tries: int, sign: Path, pull: bool, look: Callable[[], set[str]] | None = None
+    ):
+        self.schedule, self.view, self.tries, self.sign, self.look = schedule, view, tries, sign, look
         self.command = [*graph.DVC, "repro", *(["--pull"] if pull else []), "-s"]
         self.processes: dict[str, subprocess.Popen] = {}
         self.before: dict[str, dict[str, object]] = {}  # what dvc.lock said of a job's stages when it started
@@ -152,6 +155,14 @@ class Driver:
         """The exit code: 0, 1 where a stage failed, 128 + n after a signal."""
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, self._on_signal)
+        self._until_over()
+        if self.look and not self.signals:
+            self.schedule.reopen(self.look())
+            self._until_over()
+        self.view.close(self.schedule, stopped=bool(self.signals))
+        return 128 + self.signals[0] if self.signals else int(bool(self.schedule.failed))
+
+    def _until_over(self) -> None:
         touched = 0.0
         while self.processes or not (self.signals or self.schedule.over):
             if not self.signals:
@@ -164,8 +175,6 @@ class Driver:
                 touched = time.monotonic()
             self.view.show(self.schedule, self.since)
             time.sleep(PAUSE if self.processes else 0)
-        self.view.close(self.schedule, stopped=bool(self.signals))
-        return 128 + self.signals[0] if self.signals else int(bool(self.schedule.failed))
 
     def _on_signal(self, number: int, _frame: object) -> None:
         self.signals.append(number)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import yaml
 
@@ -17,8 +18,18 @@ LOCK = Path("dvc.lock")
 Needs = dict[str, set[str]]  # of each stage, in an order in which they can run, the stages that write what it depends on
 
 
-def read(targets: Iterable[str]) -> tuple[Needs, set[str]]:
-    """The stages that ``targets`` are or need, and those of them that are out of date by what lies in the workspace.
+class Graph(NamedTuple):
+    """What is to be run."""
+
+    needs: Needs
+    stale: set[str]  # stages that are out of date by what lies in the workspace
+    # Whether in the place of a stage's output lies something else than dvc.lock says, as after a pull: where that stage puts it
+    # right, what needs it may be out of date without a change of the stage's entry in dvc.lock.
+    astray: bool
+
+
+def read(targets: Iterable[str]) -> Graph:
+    """The stages that ``targets`` are or need, and their state.
 
     Args:
         targets: names of stages or globs; all stages if there are none.
@@ -29,7 +40,9 @@ def read(targets: Iterable[str]) -> tuple[Needs, set[str]]:
     asked = [_start("dag", "--dot"), _start("status", "--json")]
     dot, status = (_answer(process) for process in asked)
     needs = restricted(parsed(dot), targets)
-    return needs, set(json.loads(status or "{}")) & needs.keys()
+    found = {stage: why for stage, why in json.loads(status or "{}").items() if stage in needs}
+    outputs = (each.get("changed outs", {}) for why in found.values() for each in why if isinstance(each, dict))
+    return Graph(needs, set(found), any(set(states.values()) - {"deleted"} for states in outputs))
 
 
 def _start(*arguments: str) -> subprocess.Popen:

@@ -127,6 +127,16 @@ class Schedule:
         self._ended(job)
         self.failed.update(job.stages)
 
+    def reopen(self, stale: set[str]) -> None:
+        """Of what is done these are out of date after all, and what needs them may become so."""
+        self.stale = set(stale)
+        again = {stage for stage in stale if stage in self.done}
+        for stage in self.needs:  # every stage behind what it needs
+            if stage in self.done and self.needs[stage] & again:
+                again.add(stage)
+        self.done -= again
+        self.waiting = sorted(again, key=lambda stage: -self.urgency[stage])
+
     def _ended(self, job: Job) -> None:
         del self.running[job.name]
         self.place.give(job.name)
