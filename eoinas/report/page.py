@@ -1,10 +1,10 @@
-"""The page reports/SCALE/README.md: what was run, the selected seeds, tables, figures and facts beside them."""
+"""The page reports/SCALE/README.md: what was run, the selected seeds, tables and figures."""
 
 from pathlib import Path
 
 from eoinas import plan as plans
 from eoinas.errors import InputError
-from eoinas.report import cell, load, load_transfer, reference, table
+from eoinas.report import cell, load, load_transfer, table
 from eoinas.report.scale import announce, is_paper
 
 SCENES = "fig_11.png"
@@ -94,15 +94,6 @@ PARTS = (
     "fig_bench_sensitivity.png",
     *("table_2.md", "table_4.md", "fig_10.png", "fig_seg_search.png", "table_5.md", SCENES),
 )
-FACTS = (
-    f"Convention. {reference.ERROR}",
-    f"Convention. {reference.MADDS}",
-    f"Quoted. {reference.RANDOM} The rows named random in the tables were run by this project.",
-    f"Quoted. {reference.GDAS_COST}",
-    f"Quoted. {reference.GDAS_ABLATION}",
-    f"Quoted. {reference.FRRN_MEAN}",
-    f"Quoted. {reference.DEEPLAB_MEAN}",
-)
 SCORED = {"supernet": "with the weights of its supernet", "retrain": "after a short training"}
 
 
@@ -122,8 +113,6 @@ def page(scale: str) -> str:
         "## Selected seeds (measured)\n",
         _selected(scale, plan),
         *(_figure(scale, plan, name) if name in FIGURES else _inlined(folder / name) for name in PARTS),
-        "## Facts to read beside the numbers\n",
-        table.notes(FACTS),
     ]
     return "\n".join(parts)
 
