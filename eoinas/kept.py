@@ -128,7 +128,7 @@ def make(scale: str) -> None:
         for made in sorted((folder / REPORTS / scale).iterdir()):
             with files.replacing(root / REPORTS / scale / made.name) as temporary:
                 shutil.copyfile(made, temporary)
-    if scale in FINDINGS:
+    if scale in FINDINGS and Path(REPORTS, scale, "findings.md").exists():
         files.write_text(FINDINGS[scale], page_of(scale))
 
 
