@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from eoinas import kept
+from eoinas.code import ROOT
 from eoinas.errors import InputError
 from eoinas.report.table_1 import table_1
 from tests import report_fixture
@@ -110,3 +111,18 @@ def test_a_stage_that_fails_is_named_and_nothing_is_written(demo):
     ):
         kept.make("demo")
     assert not list((demo / "reports").rglob("*.md"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scale", [path.name.removesuffix(".tar.xz") for path in sorted((ROOT / "data/kept").glob("*.tar.xz"))])
+def test_the_committed_report_comes_out_again_to_the_byte(scale, tmp_path, monkeypatch):
+    for name in ("data", "dvc.lock"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    monkeypatch.chdir(tmp_path)
+    kept.make(scale)
+    made = sorted((tmp_path / "reports" / scale).iterdir())
+    assert made
+    for path in made:
+        assert path.read_bytes() == (ROOT / "reports" / scale / path.name).read_bytes(), path.name
+    for path in kept.FINDINGS.values():
+        assert not (tmp_path / path).exists() or (tmp_path / path).read_bytes() == (ROOT / path).read_bytes()
