@@ -126,7 +126,7 @@ def test_the_page_says_what_its_numbers_say(demo):
 def test_the_papers_steps_in_deviations_of_random_cells(demo):
     text = findings("demo").markdown
     effect = (2.93 - 2.72) / reference.RANDOM_SD
-    assert f"SSS: 2.93 to 2.72 %, 0.21 points, {effect:.2f} of that deviation." in text
+    assert f"SSS: 2.93 to 2.72 %, 0.21 points: 2.3 deviations of seeds, {effect:.2f} of cells." in text
     assert f"for 80 % it takes {estimate.needed(effect)}." in text
 
 

@@ -200,14 +200,16 @@ def _paper() -> Iterator[str]:
     for what, before, after in (("SSS", *errors[:2]), ("OII", *errors[1:3])):
         effect = (before - after) / sd
         lines.append(
-            f"{what}: {before:.2f} to {after:.2f} %, {before - after:.2f} points, {effect:.2f} of that deviation. Four searches "
-            f"a variant would show it with a chance of {100 * estimate.power(effect, 4):.0f} %; for 80 % it takes "
-            f"{estimate.needed(effect)}."
+            f"{what}: {before:.2f} to {after:.2f} %, {before - after:.2f} points: {(before - after) / reference.SEEDS_SD:.1f} "
+            f"deviations of seeds, {effect:.2f} of cells. Of cells four searches a variant would show it with a chance of "
+            f"{100 * estimate.power(effect, 4):.0f} %; for 80 % it takes {estimate.needed(effect)}."
         )
     yield (
         "Quoted: Table III of the paper has one selected cell a variant. Random cells of the same space, trained by the same "
-        f"recipe, have {reference.RANDOM_ERROR} ± {sd} % ({reference.RANDOM_NETWORKS} networks; {reference.RANDOM_SOURCE}). If "
-        "cells that are found scatter as these do:\n"
+        f"recipe, have {reference.RANDOM_ERROR} ± {sd} % ({reference.RANDOM_NETWORKS} networks; {reference.RANDOM_SOURCE}); one "
+        f"cell trained again with other seeds {reference.SEEDS_ERROR} ± {reference.SEEDS_SD} ({reference.SEEDS_SOURCE}). So a "
+        "difference of two selected cells may be of these cells and yet say nothing of the methods that found them. If cells "
+        "that are found scatter as random ones do:\n"
     )
     yield table.notes(lines)
 
