@@ -129,8 +129,8 @@ class Schedule:
 
     def reopen(self, stale: set[str]) -> None:
         """Of what is done these are out of date after all, and what needs them may become so."""
-        self.stale = set(stale)
-        again = {stage for stage in stale if stage in self.done}
+        self.stale = stale
+        again = stale & self.done
         for stage in self.needs:  # every stage behind what it needs
             if stage in self.done and self.needs[stage] & again:
                 again.add(stage)
