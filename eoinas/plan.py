@@ -86,6 +86,7 @@ class Plan(params.Section):
     per_seed: PerSeed
     standalone_operations: Annotated[list[str], Field(min_length=1)]
     standalone_runs: list[int]
+    epoch_images: dict[str, int]  # block of params.yaml -> images of its epoch, in a search of each half; 0: all there are
     tf32: list[str]  # blocks of params.yaml that may calculate in TensorFloat-32
     nondeterministic: list[str]  # blocks whose bytes may differ from run to run
     entries: dict[str, dict[str, Entry]]  # data set -> name -> entry

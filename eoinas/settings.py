@@ -258,8 +258,9 @@ def resolve(values: Mapping[str, Any], scale: str) -> dict[str, Section]:
 
 def _check_machine(values: Mapping[str, Any], machine: Mapping[str, Any]) -> None:
     """That the block ``machine`` is well-formed; no file depends on it."""
-    for scale in (*machine, *scales(values)):
+    for scale in machine:
         _one_of("machine: the scale", scale, scales(values))
+    for scale in scales(values):
         params.machine(scale, "search", values)
         for stage in (key for key, value in (machine.get(scale) or {}).items() if isinstance(value, dict)):
             _one_of(f"machine.{scale}: the stage", stage, ON_MACHINE)
@@ -449,7 +450,9 @@ def _plan(r: Resolver) -> plan.Plan:
         entries.setdefault(data, {})[name] = plan.Entry(**entry.model_dump())
     served = {candidate: _served_by(r, candidate) for candidate in (*variants, RANDOM)}
     devices = _devices(r)
-    repeats = r.repeats
+    repeats, standalone = r.repeats, r.section(StandaloneParams, "standalone")
+    blocks = {"search": main, "retrain": r.section(RetrainParams, "retrain"), "standalone": standalone}
+    blocks["imagenet"] = r.section(ImagenetParams, "imagenet")
     return plan.Plan(
         **{"lambda": r.top.lambda_},
         space=plan.Space(cells=list(space.cells), edges=[list(edge) for edge in space.edges], operations=operations),
@@ -465,7 +468,8 @@ def _plan(r: Resolver) -> plan.Plan:
         runs=r.runs,
         per_seed=plan.PerSeed(runs=repeats.per_seed, cutout=repeats.per_seed_cutout, served_by=served),
         standalone_operations=list(operations),
-        standalone_runs=r.section(StandaloneParams, "standalone").runs,
+        standalone_runs=standalone.runs,
+        epoch_images={name: block.epoch_images for name, block in blocks.items()},
         tf32=[name for name, how in devices.items() if how.allow_tf32],
         nondeterministic=[name for name, how in devices.items() if not how.deterministic],
         entries=entries,

@@ -123,6 +123,7 @@ def plan(
         "per_seed": {"runs": min(each, len(runs)), "cutout": 16, "served_by": served_by},
         "standalone_operations": list(space["operations"]),
         "standalone_runs": [0, 1],
+        "epoch_images": {"search": 500, "retrain": 40_000, "standalone": 0, "imagenet": 0},
         "tf32": [],
         "nondeterministic": [],
         "entries": {data: every[data] for data in datasets},

@@ -306,6 +306,8 @@ def test_sign_flips_are_counted_one_by_one() -> None:
     assert strength.sign_flips(np.array([1.0, -1.0])) == 1.0
     assert strength.sign_flips(np.full(16, 0.3)) == 2 / 2**16
     assert strength.sign_flips(np.random.default_rng(2).normal(0, 1, 20)) > 0.01
+    (clear,) = bench_questions.tested([1 + np.arange(20) / 50])
+    assert clear.p == 1 / (strength.RESAMPLES + 1)  # no draw of signs is as extreme as those seen, which count as one
 
 
 def test_holm() -> None:

@@ -12,7 +12,7 @@ from scipy.stats import ttest_1samp, ttest_ind
 from eoinas import bench
 from eoinas import plan as plans
 from eoinas.metrics.strength import over_searches
-from eoinas.report import estimate, likeness, reference
+from eoinas.report import estimate, likeness, load, reference
 from eoinas.report.bench_questions import interval
 from eoinas.report.cell import parse
 from eoinas.report.fig_bench_sensitivity import family, fig_bench_sensitivity
@@ -75,6 +75,8 @@ def test_needed_and_visible_are_where_the_power_is_reached():
     n = estimate.needed(0.9)
     assert estimate.power(0.9, n - 1) < estimate.POWER <= estimate.power(0.9, n)
     assert estimate.power(estimate.visible(4), 4) == pytest.approx(estimate.POWER)
+    assert estimate.power(estimate.visible(4, 0.05 / 6), 4, 0.05 / 6) == pytest.approx(estimate.POWER)
+    assert estimate.visible(4, 0.05 / 6) == pytest.approx(3.5, abs=0.01)
 
 
 def test_shared_edges_by_hand():
@@ -118,6 +120,9 @@ def test_the_page_says_what_its_numbers_say(demo):
     assert (float(row["low"]), float(row["high"])) == pytest.approx((expected.low, expected.high))
     assert "no significant difference (p 1)." in found.markdown
     assert found.metrics["error: OII"]["difference"] == pytest.approx(float(rows["error: OII"]["difference"]), abs=1e-4)
+    row = rows["error: SSS and OII"]
+    assert (row["from"], row["to"]) == ("baseline", "eoinas")
+    assert "for 2 epochs of 40,000 images with CutOut on handwritten digits" in found.markdown
     # I ranks better than beta by half in each of four searches: p 2 / 16.
     asked = next(row for row in body(found.markdown) if "beta?" in row[0])
     assert asked[1:4] == ["4", "+0.500 tau", "0.125"]
@@ -199,3 +204,15 @@ def test_a_scale_without_the_method_has_nothing_to_turn(demo):
     fig_bench_sensitivity("demo", "a.png")
     assert (demo / "a.csv").read_text().count("\n") == 1
     assert "**confirmed**" not in findings("demo").markdown
+
+
+def test_the_power_is_that_of_the_verdicts(tmp_path, monkeypatch):
+    """At the strictest step of Holm's correction for all pairs, random cells among them."""
+    folder = report_fixture.builder(tmp_path, monkeypatch)("demo", seeds=(0, 1, 2, 3))
+    report_fixture.build_bench(folder)
+    found = {name: load.over_searches("demo", name) for name in ("baseline", "sss", "eoinas", "random")}
+    sd = np.sqrt(np.mean([np.var(searches.errors, ddof=1) for searches in found.values()]))
+    strict, single = (sd * estimate.visible(4, level) for level in (0.05 / 6, 0.05))
+    text = findings("demo").markdown
+    assert f"(sd {sd:.2f}), a test finds a difference with a chance of 80 % if it is about {strict:.1f} points" in text
+    assert f"for 6 pairs; one test alone, {single:.1f}." in text

@@ -90,7 +90,7 @@ def test_a_single_run_has_no_standard_deviation(build):
     assert result.metrics["cifar10"]["eoinas_cutout"] == {"error": 5.4, "n": 1, "params_million": 0.012345}
     first, second = table_3("demo").markdown.split("## Over searches")
     assert "\nNo test possible, there is no spread to test against.\n" in first
-    assert "Holm's correction for 0 comparisons" in first.replace("\n", " ")
+    assert "Holm" not in first
     assert "| no significant difference |" in second
 
 
@@ -479,10 +479,10 @@ def test_page(demo):
     write_reports(demo)
     text = page("demo")
     assert text.startswith("# Results of EoiNAS, demo scale: stand-in images, not a paper result\n")
-    assert "6 searches on CIFAR-10: 3 variants, 2 seeds each, 8 epochs, 7 prunes" in text
-    assert "24 training runs of entries: 8 networks, 3 runs each, 2 epochs" in text
-    assert "of 3 variants and of random search, 2 run(s) each, 2 epochs: 16 training runs, of which 8 are an entry's." in text
-    assert "16 stand-alone runs: 8 operations, 2 run(s) each, 2 epochs" in text
+    assert "6 searches on CIFAR-10: 3 variants, 2 seeds each, 8 epochs of 500 images of each half, 7 prunes" in text
+    assert "24 training runs of entries: 8 networks, 3 runs each, 2 epochs of 40,000 images." in text
+    assert "random search, 2 run(s) each, 2 epochs of 40,000 images: 16 training runs, of which 8 are an entry's." in text
+    assert "16 stand-alone runs: 8 operations, 2 run(s) each, 2 epochs." in text
     assert "one search of 8 epochs, 7 prunes, days: 0.25 (Test CPU); 2 trained networks of 120 iterations" in text
     assert "ImageNet: handwritten digits 224 px, 1000 classes; Cityscapes: street scenes drawn by code" in text
     assert "| EoiNAS | 0 | 85.00 | 0: 85.00, 1: 84.00 | with the weights of its supernet |" in text

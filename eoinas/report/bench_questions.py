@@ -21,6 +21,7 @@ RANKINGS = (
 CELLS = ("Does the method, A as a fraction, find better cells than its slimming without the indicator?", "eoinas", "sss")
 SMALL = {"tau": 0.05, "points": 0.3}
 FORMS = {"tau": "+.3f", "points": "+.2f"}
+EXACT = 16  # searches of which `strength.sign_flips` counts all signs
 SETTLED = 16  # searches, of which an upper end is taken for one: of fewer the bootstrap is too narrow
 DEFAULT = "eoinas"
 READINGS = ("reset", "percent", "steps", "last_batch", "all", "no_recompute", "step_is_prune")
@@ -52,12 +53,18 @@ class Tested(NamedTuple):
 
 def tested(differences: list[np.ndarray]) -> list[Tested]:
     """Tests of differences [n] each, corrected for all of them."""
-    ps = [strength.sign_flips(each) for each in differences]
+    ps = [_sign_flips(each) for each in differences]
     found = []
     for place, (each, corrected) in enumerate(zip(differences, welch.holm(ps), strict=True)):
         least = welch.holm([*ps[:place], 2.0 ** (1 - len(each)), *ps[place + 1 :]])[place]  # were all signs the same
         found.append(Tested(strength.over_searches(each), len(each), ps[place], corrected, least >= welch.LEVEL))
     return found
+
+
+def _sign_flips(differences: np.ndarray) -> float:
+    """p of the permutation test; where signs are drawn, those seen count as one more draw, so that p is never 0."""
+    p = strength.sign_flips(differences)
+    return p if len(differences) <= EXACT else (p * strength.RESAMPLES + 1) / (strength.RESAMPLES + 1)
 
 
 def answer(test: Tested, unit: str) -> str:

@@ -36,23 +36,27 @@ def difference(a: Sequence[float], b: Sequence[float]) -> Mean:
     return Mean(value, *map(float, welch.unequal(a, b).confidence_interval(1 - LEVEL)))
 
 
-def power(effect: float, n: int) -> float:
-    """The chance that a two-sided t-test of two samples of ``n`` sees means that are ``effect`` standard deviations apart."""
+def power(effect: float, n: int, level: float = LEVEL) -> float:
+    """The chance that a two-sided t-test of two samples of ``n`` sees means that are ``effect`` standard deviations apart.
+
+    Args:
+        level: below which p has to be; LEVEL over m is the strictest step of Holm's correction for m tests.
+    """
     from scipy.stats import nct, t
 
     freedom, shift = 2 * n - 2, effect * (n / 2) ** 0.5
-    edge = t.ppf(1 - LEVEL / 2, freedom)
+    edge = t.ppf(1 - level / 2, freedom)
     return float(1 - nct.cdf(edge, freedom, shift) + nct.cdf(-edge, freedom, shift))
 
 
-def visible(n: int) -> float:
+def visible(n: int, level: float = LEVEL) -> float:
     """The difference, in standard deviations, that two samples of ``n`` show with a chance of POWER; n of 2 and more."""
     from scipy.optimize import brentq
 
     above = 1.0
-    while power(above, n) < POWER:  # far beyond it scipy's distribution is not a number
+    while power(above, n, level) < POWER:  # far beyond it scipy's distribution is not a number
         above *= 1.5
-    return float(brentq(lambda effect: power(effect, n) - POWER, 0.01, above))
+    return float(brentq(lambda effect: power(effect, n, level) - POWER, 0.01, above))
 
 
 def needed(effect: float) -> int:

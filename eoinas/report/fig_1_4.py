@@ -148,11 +148,12 @@ def _draw(scale: str, path: Path | str, ranking: Ranking, found: dict) -> None:
         axes.set_title(f"{rank_correlation.in_words('ρ', rho)}\n{rank_correlation.in_words('τ', tau)}")
     panels[0].set_ylabel(ACCURACY)
     runs = next(iter(ranking.networks.runs.values()))
+    length = table.epochs_text(plans.load(scale), "standalone", runs.epochs)
     spread = "bars: standard deviation over the runs; " if runs.n > 1 else ""
     upper.suptitle(
         f"Fig. 1: the operation of edge {ranking.networks.edge[0]}→{ranking.networks.edge[1]} of the final {ranking.cell} "
         f"replaced\n{announce(scale)}\n"
-        f"{runs.n} run{'s' * (runs.n > 1)} of {runs.epochs} epochs an operation, on {runs.data}; {spread}"
+        f"{runs.n} run{'s' * (runs.n > 1)} of {length} an operation, on {runs.data}; {spread}"
         "star: in the final cell\n"
         "ρ of Spearman and τ of Kendall with 95 % intervals by Fisher's z, wide because there are only "
         f"{len(ranking.operations)} operations",

@@ -1,4 +1,4 @@
-"""What lambda and epsilon do on NAS-Bench-201: the paper's grid search (Sec. IV-B 2), with the cells' accuracies known."""
+"""What lambda and epsilon do on NAS-Bench-201: the paper sets the one and chose the other by a grid search (Sec. IV-B 2)."""
 
 import math
 from collections.abc import Iterator

@@ -78,8 +78,7 @@ def _searches(axes: "Axes", plan: plans.Plan, found: dict[str, load.Searches]) -
             axes.errorbar(searches.mean, row + 0.3, xerr=searches.sd, color=colour, capsize=4, linewidth=1.6, zorder=2)
     _diamonds(axes, [searches.mean for searches in found.values()], 0.3)
     labels = [
-        f"{table.label(plan, candidate)}\nn = {searches.n} search{'es' * (searches.n > 1)}"
-        for candidate, searches in found.items()
+        f"{table.label(plan, candidate)}\n{table.count_text(candidate, searches.n)}" for candidate, searches in found.items()
     ]
     axes.set_yticks(range(len(labels)), labels)
     axes.set_ylim(len(labels) - 0.4, -0.6)

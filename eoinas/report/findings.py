@@ -3,6 +3,7 @@
 import statistics
 from collections.abc import Iterator, Sequence
 from itertools import combinations
+from math import comb
 
 import pandas as pd
 
@@ -16,6 +17,7 @@ from eoinas.report.scale import announce, is_paper
 SPREAD = 4  # searches of a variant that say how much they scatter
 NONE = "one search each, or none that differs: nothing can be said"
 PARTS = (("baseline", "sss", "SSS"), ("sss", "eoinas", "OII"))  # the paper's steps: from which variant to which, by what
+WHOLE = ("baseline", "eoinas", "SSS and OII")
 
 
 def findings(scale: str) -> table.Table:
@@ -29,8 +31,9 @@ def findings(scale: str) -> table.Table:
     final = {name: bench_read.final(cells, name) for name in asked.variants}
     searches = {name: load.over_searches(scale, name) for name in plan.candidates}
     steps = [(one, other, what) for one, other, what in PARTS if one in plan.variants and other in plan.variants]
+    whole = [(one, other, what) for one, other, what in (WHOLE,) if one in plan.variants and other in plan.variants]
     below = "" if is_paper(scale) else f" ({announce(scale)})"
-    records = [*_convergence(scale, plan, steps), *_errors(searches, steps)]
+    records = [*_convergence(scale, plan, steps), *_errors(searches, [*steps, *whole])]
     parts = [
         f"# What was found{below}\n",
         _banner(scale, plan, searches),
@@ -170,9 +173,11 @@ def _sentences(records: list[dict], kind: str, plan: plans.Plan) -> str:
 def _over_searches(plan: plans.Plan, searches: dict[str, load.Searches]) -> Iterator[str]:
     first, n = next(iter(searches.values())), len(plan.seeds)
     many = f"{n} search{'es' * (n > 1)}"
+    length = table.epochs_text(plan, "retrain", first.about.epochs)
     yield (
         f"The cell of every search, trained from scratch {first.about.n} time{'s' * (first.about.n > 1)} for "
-        f"{first.about.epochs} epochs on {first.about.data}; test error in percent, Student's interval over {many}.\n"
+        f"{length}{' with CutOut' * bool(plan.per_seed.cutout)} on {first.about.data}; test error in percent, Student's interval "
+        f"over {many}.\n"
     )
     rows = [
         [
@@ -184,12 +189,14 @@ def _over_searches(plan: plans.Plan, searches: dict[str, load.Searches]) -> Iter
         for name, found in searches.items()
     ]
     yield table.grid(("Cells of", "n", "Error (%)", "sd"), rows)
-    spreads = [searches[name].sd or 0.0 for name in plan.variants]
+    spreads, pairs = [found.sd or 0.0 for found in searches.values()], comb(len(searches), 2)
     if n >= SPREAD and any(spreads):
         sd = statistics.fmean(spread**2 for spread in spreads) ** 0.5
+        strictest = estimate.visible(n, estimate.LEVEL / pairs)
         yield (
-            f"With {many} each that scatter as the variants do here (sd {sd:.2f}), one test of two variants finds a difference "
-            f"with a chance of 80 % if it is about {estimate.visible(n) * sd:.1f} points.\n"
+            f"With {many} each that scatter as these do (sd {sd:.2f}), a test finds a difference with a chance of 80 % if it is "
+            f"about {strictest * sd:.1f} points, at the strictest step of Holm's correction for {pairs} pairs; one test alone, "
+            f"{estimate.visible(n) * sd:.1f}.\n"
         )
 
 
@@ -219,8 +226,8 @@ def _transfer(scale: str, plan: plans.Plan) -> Iterator[str]:
         top1, _ = load_transfer.imagenet(scale, key)
         chance = 100 * (1 - 1 / top1.classes)
         yield (
-            f"{table.label(plan, entry.genotype)} on {top1.data}, {top1.classes} classes, {top1.epochs} epochs: top-1 error "
-            f"{top1.mean:.2f} %, chance {chance:.2f} %; one training, {top1.images} images."
+            f"{table.label(plan, entry.genotype)} on {top1.data}, {table.epochs_text(plan, 'imagenet', top1.epochs)}: "
+            f"top-1 error {top1.mean:.2f} %, chance {chance:.2f} % ({top1.classes} classes); one training, {top1.images} images."
         )
     for key, entry in plan.cityscapes.items():
         found = {init: load_transfer.segmented(scale, key, init) for init in load_transfer.INITS}

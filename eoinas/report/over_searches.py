@@ -50,9 +50,7 @@ def _markdown(scale: str, plan: plans.Plan, searches: dict[str, load.Searches], 
         table.grid(COLUMNS, rows),
         *([table.notes(same)] if (same := same_cells.of_searches(scale)) else []),
         f"### Do the search methods differ by more than chance?{below}\n",
-        "Welch's t-test, two-sided, on the errors of the searches; p after Holm's correction for "
-        f"{welch.testable(tests)} comparisons is "
-        f"held against {welch.LEVEL}. {caution}{table.caution(scale)}\n",
+        *([f"{welch.about(tests, 'searches')} {caution}{table.caution(scale)}\n"] if welch.testable(tests) else []),
         welch.markdown(tests),
     ]
     return "\n".join(parts)
@@ -66,7 +64,7 @@ def _row(scale: str, plan: plans.Plan, candidate: str, found: load.Searches) -> 
     ]
     return [
         *(table.measured_mark(scale), f"**{table.label(plan, candidate)}** (`{candidate}`)", *table.marks(plan, candidate)),
-        f"**{table.spread_text(found)}** (n = {found.n} search{'es' * (found.n > 1)}{images})",
+        f"**{table.spread_text(found)}** ({table.count_text(candidate, found.n)}{images})",
         ", ".join(each),
     ]
 

@@ -74,8 +74,8 @@ FIGURES = {
     ),
     "fig_bench_sensitivity.png": (
         "NAS-Bench-201: lambda and epsilon",
-        "the values that the paper chose by a grid search, which it does not show. The numbers are in "
-        "[fig_bench_sensitivity.csv](fig_bench_sensitivity.csv).",
+        "lambda, which the paper sets to 0.5 without saying why, and epsilon, which it chose by a grid search that it does not "
+        "show. The numbers are in [fig_bench_sensitivity.csv](fig_bench_sensitivity.csv).",
     ),
 }
 # Tables and figures in the order of the page.
@@ -139,14 +139,16 @@ def _counts(scale: str, plan: plans.Plan, runs: dict[tuple[str, str], load.Runs]
     histories = load.histories(scale, list(plan.variants))
     prunes = len(load.prune_epochs(scale, plan.main, plan.seeds[0]))
     costs = {variant.label: table.days_text(load.cost(scale, name)) for name, variant in plan.variants.items()}
-    lengths = ", ".join(str(epochs) for epochs in dict.fromkeys(run.epochs for run in runs.values()))
+    lengths = " and ".join(
+        table.epochs_text(plan, "retrain", epochs) for epochs in dict.fromkeys(run.epochs for run in runs.values())
+    )
     return [
         f"{len(plan.searches) * len(plan.variants)} searches on {plan.datasets[plan.searched_on].title}: {len(plan.variants)} "
-        f"variants, {len(plan.seeds)} seeds each, {histories['epoch'].max()} epochs, {prunes} prunes where the search space is "
-        f"slimmed; lambda {plan.lambda_:g}.",
-        f"Days of one search: {'; '.join(f'{label} {days}' for label, days in costs.items())}.",
+        f"variants, {len(plan.seeds)} seeds each, {table.epochs_text(plan, 'search', histories['epoch'].max())}, {prunes} prunes "
+        f"where the search space is slimmed; lambda {plan.lambda_:g}.",
+        f"Days of one search, each rounded down to 0.01: {'; '.join(f'{label} {days}' for label, days in costs.items())}.",
         f"{sum(run.n for run in runs.values())} training runs of entries: {len(runs)} networks, {len(plan.runs)} "
-        f"run{'s' * (len(plan.runs) > 1)} each, {lengths} epochs.",
+        f"run{'s' * (len(plan.runs) > 1)} each, {lengths}.",
         _over_searches(scale, plan),
         *_other_counts(scale, plan),
         *_arithmetic(plan),
@@ -171,7 +173,8 @@ def _over_searches(scale: str, plan: plans.Plan) -> str:
     total = sum(runs.n for searches in found for runs in searches.by_seed.values())
     return (
         f"Over searches: the cell of every seed of {len(plan.variants)} variants and of random search, {plan.per_seed.runs} "
-        f"run(s) each, {found[0].about.epochs} epochs: {total} training runs, of which {served} are an entry's."
+        f"run(s) each, {table.epochs_text(plan, 'retrain', found[0].about.epochs)}: {total} training runs, of which {served} are "
+        "an entry's."
     )
 
 
@@ -182,8 +185,9 @@ def _other_counts(scale: str, plan: plans.Plan) -> list[str]:
     days = table.days_text(load_transfer.seg_cost(scale))
     return [
         f"{sum(run.n for run in alone)} stand-alone runs: {len(alone)} operations, {next(iter(alone)).n} run(s) each, "
-        f"{next(iter(alone)).epochs} epochs.",
-        f"{len(large)} network(s) on ImageNet or what stands for it, a run each, {next(iter(large.values())).epochs} epochs.",
+        f"{table.epochs_text(plan, 'standalone', next(iter(alone)).epochs)}.",
+        f"{len(large)} network(s) on ImageNet or what stands for it, a run each, "
+        f"{table.epochs_text(plan, 'imagenet', next(iter(large.values())).epochs)}.",
         f"Street scenes: one search of {load_transfer.seg_history(scale)['epoch'].max()} epochs, "
         f"{len(load_transfer.seg_prune_epochs(scale))} prunes, days: {days}; "
         f"{len(scenes)} trained networks of {scenes[0].iterations} iterations.",

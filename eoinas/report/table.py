@@ -12,6 +12,7 @@ from eoinas.report.scale import announce, is_paper
 
 RANDOM = "Random architecture"
 GIVEN = "none (given genotype)"
+DAYS = "the mean over its seeds, each rounded down to 0.01"  # of one search
 OII = {"oii": True, "beta": False}  # what ranks the operations -> is OII on; another one is a control and goes by its name
 CITYSCAPES = "cityscapes"  # as an entry names the cell of the search on street scenes
 
@@ -94,6 +95,11 @@ def spread_text(found: load.Runs | load.Searches) -> str:
     return f"{found.mean:.2f}" if found.sd is None else f"{found.mean:.2f} ± {found.sd:.2f}"
 
 
+def count_text(candidate: str, n: int) -> str:
+    """Of how many searches a row is; random cells are no searches."""
+    return f"n = {n} cell{'s' * (n > 1)}" if candidate == plans.RANDOM else f"n = {n} search{'es' * (n > 1)}"
+
+
 def images_text(runs: load.Runs, column: str) -> str:
     """The images, after a comma, unless they are what the column is about."""
     return "" if runs.what == column else f", {runs.data}"
@@ -133,9 +139,18 @@ def heading(scale: str, number: str, title: str) -> str:
     return f"# Table {number}: {title}\n" if is_paper(scale) else f"# Table {number} ({announce(scale)}): {title}\n"
 
 
-def banner(scale: str, measured: Iterable[load.Runs], scored: str = "test images") -> str:
+def epochs_text(plan: plans.Plan, block: str, epochs: int) -> str:
+    """How long a training was, with the images of an epoch where it does not take all; ``block`` is that of params.yaml."""
+    images = plan.epoch_images[block]
+    return f"{epochs} epochs" + (f" of {images:,} images{' of each half' * (block == 'search')}" if images else "")
+
+
+def banner(scale: str, measured: Iterable[load.Runs], block: str, scored: str = "test images") -> str:
     """The paragraph that tells measured from quoted rows and names the images and epochs of the measured ones."""
-    facts = dict.fromkeys(f"{r.data}, {r.classes} classes, {r.epochs} epochs, {r.images} {scored}" for r in measured)
+    plan = plans.load(scale)
+    facts = dict.fromkeys(
+        f"{r.data}, {r.classes} classes, {epochs_text(plan, block, r.epochs)}, {r.images} {scored}" for r in measured
+    )
     warning = "" if is_paper(scale) else f" **{announce(scale).capitalize()}; not comparable with the quoted rows.**"
     return (
         f"> Rows marked {measured_mark(scale)} were run by this project on {'; '.join(facts)}.{warning}\n>\n"

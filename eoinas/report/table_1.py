@@ -35,7 +35,7 @@ def table_1(scale: str) -> table.Table:
         reference.MADDS,
         f"Params and MAdds of a measured row are those of its network for {plan.datasets[plan.searched_on].title} if it has one, "
         "without auxiliary head; k: thousand.",
-        "Days of a measured row are those of one search, the mean over its seeds, on the device named.",
+        f"Days of a measured row are those of one search, {table.DAYS}, on the device named.",
         *same_cells.of_entries(scale, {(data, n.key): n.entry for n in networks for data in n.runs}),
         reference.GDAS_COST,
         reference.RANDOM,
@@ -44,7 +44,7 @@ def table_1(scale: str) -> table.Table:
     markdown = "\n".join(
         [
             table.heading(scale, "I", f"classification errors on {same_cells.joined(titles)}"),
-            table.banner(scale, [runs for network in networks for runs in network.runs.values()]),
+            table.banner(scale, [runs for network in networks for runs in network.runs.values()], "retrain"),
             table.grid(columns, rows),
             table.notes(remarks),
         ]

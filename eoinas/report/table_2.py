@@ -37,7 +37,7 @@ def table_2(scale: str) -> table.Table:
         reference.MADDS,
         "Params and MAdds of a measured row are those of its network with the image size and the number of classes "
         "named above, without auxiliary head; k: thousand.",
-        f"Days of a measured row are those of one search on {plan.datasets[plan.searched_on].title}, the mean over its seeds, on "
+        f"Days of a measured row are those of one search on {plan.datasets[plan.searched_on].title}, {table.DAYS}, on "
         "the device named.",
         *same_cells.of_entries(scale, {("imagenet", key): entry for key, entry in plan.imagenet.items()}),
         reference.GDAS_COST,
@@ -45,7 +45,7 @@ def table_2(scale: str) -> table.Table:
     markdown = "\n".join(
         [
             table.heading(scale, "II", "the searched networks on ImageNet"),
-            table.banner(scale, [network.top1 for network in networks], "validation images"),
+            table.banner(scale, [network.top1 for network in networks], "imagenet", "validation images"),
             table.grid(COLUMNS, [_quoted(row) for row in reference.TABLE_2] + [_cells(scale, plan, n) for n in networks]),
             table.notes(remarks),
         ]

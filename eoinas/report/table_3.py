@@ -67,7 +67,7 @@ def _selected(scale: str, plan: plans.Plan, networks: dict[str, _Network], tests
         *(f"{name} in the column OII: a control, which ranks the operations in its place." for name in controls),
         "The quoted rows are of CIFAR-10.",
         reference.ERROR,
-        "Days of a measured row are those of one search, the mean over its seeds, on the device named; k: thousand.",
+        f"Days of a measured row are those of one search, {table.DAYS}, on the device named; k: thousand.",
         f"Random architectures were run, not quoted: cells drawn at random, {RANDOM_SELECTED[plan.selected_by]}; trained alike.",
         *same_cells.of_entries(scale, {(plan.searched_on, key): network.entry for key, network in networks.items()}),
         reference.RANDOM,
@@ -75,15 +75,21 @@ def _selected(scale: str, plan: plans.Plan, networks: dict[str, _Network], tests
     ]
     return [
         table.heading(scale, "III", f"the two parts of the method on {title}"),
-        table.banner(scale, [network.runs for network in networks.values()]),
+        table.banner(scale, [network.runs for network in networks.values()], "retrain"),
         table.grid(COLUMNS, quoted + measured),
         table.notes(remarks),
         "## Do the errors of the selected cells differ by more than chance?\n",
-        "Welch's t-test, two-sided, on the errors of the training runs, for the pairs that were trained alike; p after Holm's "
-        f"correction for {welch.testable(tests)} comparisons is held against {welch.LEVEL}. Each row above is one selected "
-        f"network, so the test compares these networks and not the search methods as such.{table.caution(scale)}\n",
+        *([_about(scale, tests)] if welch.testable(tests) else []),
         welch.markdown(tests),
     ]
+
+
+def _about(scale: str, tests: list[dict]) -> str:
+    alike = "training runs, for the pairs that were trained alike"
+    return (
+        f"{welch.about(tests, alike)} Each row above is one selected network, so the test compares these networks and not the "
+        f"search methods as such.{table.caution(scale)}\n"
+    )
 
 
 def _row(scale: str, plan: plans.Plan, key: str, network: _Network) -> list[str]:

@@ -32,6 +32,7 @@ def table_5(scale: str) -> table.Table:
         "after the last iteration, of a single training run (n = 1).",
         f"{reference.NONE} in a measured row: the class never occurs in the val images and is left out of the mean, which is "
         f"over {' and '.join(dict.fromkeys(str(result.classes) for result in results))} of {len(CLASSES)} classes.",
+        *_foreign(results),
         "Measured rows are of val images; the paper does not say on which split its rows were measured.",
         reference.FRRN_MEAN,
         reference.DEEPLAB_MEAN,
@@ -50,6 +51,15 @@ def table_5(scale: str) -> table.Table:
     for (key, init), (_, result) in found.items():
         metrics.setdefault(key, {})[init] = {"miou": round(result.miou, 4), "images": result.images}
     return table.Table(markdown, table.csv_text(records), {"cityscapes": metrics})
+
+
+def _foreign(results: list[load_transfer.Segmented]) -> list[str]:
+    """What the columns mean where the scenes are of another data set, which has classes of its own."""
+    others = sorted({result.data for result in results if result.lent and result.data != "Cityscapes"})
+    return [
+        f"{name}: its classes stand under those of Cityscapes whose label ids they were given; CamVid's bicyclists under rider."
+        for name in others
+    ]
 
 
 def _banner(scale: str, results: list[load_transfer.Segmented]) -> str:

@@ -100,7 +100,7 @@ def _markdown(
         "15,625 cells, whose accuracy is looked up: after 200 epochs, the mean of the benchmark's own trainings. n counts "
         "searches; mean ± sample standard deviation. Regret: the best cell's accuracy less this one's. Edge in use: on a way "
         "from the cell's input to its output that no zero interrupts; with one edge in use the cell is that one operation. "
-        f"Days of one search, the mean of all: {_days(scale, plan)}.\n",
+        f"Days of one search, each rounded down to 0.01, the mean of all: {_days(scale, plan)}.\n",
         table.grid(COLUMNS, [*_measured_rows(scale, plan, measured), *_known_rows(truth), *_published_rows()]),
         *bench_questions.parts(plan, measured, strengths, below),
         f"### Do variants find better or worse cells than {label(plan, plan.masked)}?{below}\n",

@@ -64,6 +64,14 @@ def markdown(tests: list[dict]) -> str:
     return table.grid(COLUMNS, [_row(test) for test in tests]) if testable(tests) else f"{NO_TEST.capitalize()}.\n"
 
 
+def about(tests: list[dict], samples: str) -> str:
+    """The sentence that says which test it is; ``samples`` is what the errors are of."""
+    return (
+        f"Welch's t-test, two-sided, on the errors of the {samples}; p after Holm's correction for {testable(tests)} comparisons "
+        f"is held against {LEVEL}."
+    )
+
+
 def testable(tests: list[dict]) -> int:
     """How many of them have a p."""
     return sum(test["p"] is not None for test in tests)
