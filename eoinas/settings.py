@@ -451,8 +451,12 @@ def _plan(r: Resolver) -> plan.Plan:
     served = {candidate: _served_by(r, candidate) for candidate in (*variants, RANDOM)}
     devices = _devices(r)
     repeats, standalone = r.repeats, r.section(StandaloneParams, "standalone")
-    blocks = {"search": main, "retrain": r.section(RetrainParams, "retrain"), "standalone": standalone}
-    blocks["imagenet"] = r.section(ImagenetParams, "imagenet")
+    lengths = {
+        "search": main.epoch_images,
+        "retrain": r.section(RetrainParams, "retrain").epoch_images,
+        "standalone": standalone.epoch_images,
+        "imagenet": r.section(ImagenetParams, "imagenet").epoch_images,
+    }
     return plan.Plan(
         **{"lambda": r.top.lambda_},
         space=plan.Space(cells=list(space.cells), edges=[list(edge) for edge in space.edges], operations=operations),
@@ -469,7 +473,7 @@ def _plan(r: Resolver) -> plan.Plan:
         per_seed=plan.PerSeed(runs=repeats.per_seed, cutout=repeats.per_seed_cutout, served_by=served),
         standalone_operations=list(operations),
         standalone_runs=standalone.runs,
-        epoch_images={name: block.epoch_images for name, block in blocks.items()},
+        epoch_images=lengths,
         tf32=[name for name, how in devices.items() if how.allow_tf32],
         nondeterministic=[name for name, how in devices.items() if not how.deterministic],
         entries=entries,

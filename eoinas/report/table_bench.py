@@ -139,8 +139,8 @@ def _spread(values: list[float]) -> str:
 def _known_rows(truth: nasbench201.Table) -> Iterator[list[str]]:
     """What follows from the benchmark alone."""
     best, source = truth.columns[nasbench201.TEST].max(), "computed from the benchmark"
+    median = statistics.median(truth.columns[nasbench201.TEST])
     for draws in (1, *DRAWS):
-        median = statistics.median(truth.columns[nasbench201.TEST])
         what = f"the best of {draws} random cells by validation accuracy"
         what = f"a random cell; the median one has {median:.1f} on CIFAR-10" if draws == 1 else what
         found = [bench_read.random_cell(truth, draws, column) for column in TESTS]
