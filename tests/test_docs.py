@@ -164,10 +164,10 @@ def test_lines_of_params_yaml_that_are_shown_are_taken(names: tuple[str, ...], m
 
 def test_images_of_ones_own_are_taken_as_shown() -> None:
     page = ROOT / "docs/own-data.md"
-    datasets, entries, scale = (yaml.safe_load(block) for block in blocks(page, "yaml"))
+    datasets, entries, scale, scenes = (yaml.safe_load(block) for block in blocks(page, "yaml"))
     demo = {name: block for name, block in VALUES["demo"].items() if name != "datasets"}
     assert scale["mine"]["repeats"] == demo["repeats"] == scale["demo"]["repeats"]
-    values = {**VALUES, **datasets, **entries, "scale": "mine", "demo": demo, "mine": {**demo, **scale["mine"]}}
+    values = {**VALUES, **datasets, **entries, "scale": "mine", "demo": demo, "mine": {**demo, **scale["mine"], **scenes["mine"]}}
     assert {name for name in settings.resolve(values, "mine") if name.startswith("data/")} == {"data/dogs"}
     settings.resolve(values, "demo")
 
