@@ -57,7 +57,8 @@ def _foreign(results: list[load_transfer.Segmented]) -> list[str]:
     """What the columns mean where the scenes are of another data set, which has classes of its own."""
     others = sorted({result.data for result in results if result.lent and result.data != "Cityscapes"})
     return [
-        f"{name}: its classes stand under those of Cityscapes whose label ids they were given; CamVid's bicyclists under rider."
+        f"{name}: its classes stand under those of Cityscapes whose label ids they were given"
+        f"{', bicyclists under rider' * (name == 'CamVid')}."
         for name in others
     ]
 
