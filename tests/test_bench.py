@@ -26,7 +26,7 @@ from eoinas.metrics import strength
 from eoinas.models import path as paths
 from eoinas.models.nasbench201 import NetworkBench201
 from eoinas.nas import gumbel
-from eoinas.report import bench_questions, welch
+from eoinas.report import bench_questions, bench_read, welch
 from eoinas.spaces import nasbench201, registry
 from eoinas.train import masked, search
 from tests import test_search as small
@@ -390,6 +390,50 @@ def test_the_best_mean_alone_makes_no_default() -> None:
     assert "not shown to be better than the default until then, so by the rule of docs/evidence.md **that default stays**" in text
     frames = [frame.assign(tau=-frame["tau"]) for frame in frames]
     assert "The best mean is that of `eoinas`" in bench_questions.readings(plan, pd.concat(frames))
+
+
+def test_readings_prune_by_prune_in_own_searches_and_on_common_supernets() -> None:
+    """The first prune leaves percent's operations as the common ones, the second not."""
+    rng = np.random.default_rng(8)
+    beta, early, late = rng.normal(0, 0.1, (3, 16))
+    frames = []
+    for epoch, own in ((24, early), (36, late)):
+        both = {"I": beta, "I_percent": early}
+        frames += [strengths_of(both).assign(epoch=epoch), strengths_of({"I": beta}).assign(epoch=epoch, variant="eoinas")]
+        frames.append(strengths_of({"I": own}).assign(epoch=epoch, variant="percent"))
+    frames.append(strengths_of({"I": beta + 1, "I_percent": beta + 2}).assign(epoch=30))  # no prune
+    plan = SimpleNamespace(masked="baseline", variants=dict.fromkeys(("baseline", "eoinas", "percent")))
+    grid = [line.split(" | ") for line in bench_questions.by_prune(plan, pd.concat(frames)).split("\n")[2:8]]
+    own, common = grid[2], grid[5]
+    assert own[0] == "| own searches"
+    assert [cell.split(" [")[0] for cell in own[2:5]] == [
+        f"{value.mean() - beta.mean():+.3f}" for value in (early, late, (early + late) / 2)
+    ]
+    assert common[2:4] == [own[2], own[2]]
+    plan.variants.pop("percent")
+    assert bench_questions.by_prune(plan, pd.concat(frames)) is None
+
+
+@pytest.mark.parametrize(
+    ("cell", "edges"),
+    [
+        ("042200", {3, 5}),  # an average pooling that only the last edge would carry on, and the way without it
+        ("333333", {0, 1, 2, 3, 4, 5}),
+        ("000000", {3}),
+        ("300000", {3, 4}),
+        ("003003", {0, 1, 3}),
+    ],
+)
+def test_edges_on_which_an_operation_changes_the_cell(cell: str, edges: set[int]) -> None:
+    assert bench_read.telling(pd.DataFrame({"operations": [cell]}, index=[7])) == {(7, edge) for edge in edges}
+
+
+def test_strengths_by_definition_and_of_edges_that_tell() -> None:
+    rows = pd.DataFrame([{"seed": s, "edge": e, "truth": t} for s in (0, 1) for e in (0, 1) for t in bench.TRUTHS])
+    found = bench_read.by_truth(rows, {(0, 1), (1, 0)})
+    assert {name: len(part) for name, part in found.items()} == {**dict.fromkeys(bench.TRUTHS, 4), bench_read.TELLING: 2}
+    assert list(zip(found[bench_read.TELLING]["seed"], found[bench_read.TELLING]["edge"], strict=True)) == [(0, 1), (1, 0)]
+    assert set(found[bench_read.TELLING]["truth"]) == {"replaced"}
 
 
 # Masking

@@ -23,7 +23,7 @@ SMALL = {"tau": 0.05, "points": 0.3}
 FORMS = {"tau": "+.3f", "points": "+.2f"}
 EXACT = 16  # searches of which `strength.sign_flips` counts all signs
 SETTLED = 16  # searches, of which an upper end is taken for one: of fewer the bootstrap is too narrow
-DEFAULT = "eoinas"
+DEFAULT, PERCENT = "eoinas", "percent"
 READINGS = ("reset", "percent", "steps", "last_batch", "all", "no_recompute", "step_is_prune")
 COLUMNS = ("Question", "n", "Difference", "p", "p, corrected", "Answer")
 
@@ -81,8 +81,12 @@ def answer(test: Tested, unit: str) -> str:
 
 def by_seed(strengths: pd.DataFrame, variant: str, quantity: str) -> pd.Series:
     """Tau of a quantity, the mean over edges and steps of each search."""
+    return _chosen(strengths, variant, quantity).groupby("seed")["tau"].mean()
+
+
+def _chosen(strengths: pd.DataFrame, variant: str, quantity: str) -> pd.DataFrame:
     chosen = (strengths["variant"] == variant) & (strengths["quantity"] == quantity) & (strengths["truth"] == TRUTH)
-    return strengths[chosen].groupby("seed")["tau"].mean()
+    return strengths[chosen]
 
 
 def questions(plan: bench.Plan, measured: dict[str, pd.DataFrame], strengths: pd.DataFrame) -> str:
@@ -120,6 +124,26 @@ def readings(plan: bench.Plan, strengths: pd.DataFrame) -> str | None:
         rows.append([*head, interval(test.mean, FORMS["tau"]), *test.numbers, verdict])
     columns = ("Reading", "n", "tau of I at the prunes", "that of `eoinas`, same seeds", "Difference", "p", "p, corrected", "")
     return f"{table.grid(columns, rows)}\n{_default(each, tests)}"
+
+
+def by_prune(plan: bench.Plan, strengths: pd.DataFrame) -> str | None:
+    """Tau of I prune by prune of the reading in percent and of that as a fraction: in their own searches and on common supernets."""
+    if not {DEFAULT, PERCENT} <= set(plan.variants):
+        return None
+    own = [_by_epoch(strengths, name, "I") for name in (PERCENT, DEFAULT)]
+    epochs = list(own[0].columns)
+    common = [_by_epoch(strengths, plan.masked, name)[epochs] for name in ("I_percent", "I")]
+    kinds = {"own searches": own, f"supernets of `{plan.masked}`, all operations alive": common}
+    rows = []
+    for where, (percent, fraction) in kinds.items():
+        for what, found in (("percent", percent), ("fraction", fraction), ("difference", (percent - fraction).dropna())):
+            rows.append([where, what, *(_interval(found[epoch]) for epoch in epochs), _interval(found.mean(axis=1))])
+    return table.grid(("tau of I", "A", *(f"before the prune at epoch {epoch}" for epoch in epochs), "mean"), rows)
+
+
+def _by_epoch(strengths: pd.DataFrame, variant: str, quantity: str) -> pd.DataFrame:
+    """Tau of a quantity, the mean over edges, of each search [seeds, epochs]."""
+    return _chosen(strengths, variant, quantity).pivot_table("tau", "seed", "epoch")
 
 
 def _better(test: Tested) -> bool:
@@ -166,4 +190,10 @@ def parts(plan: bench.Plan, measured: dict[str, pd.DataFrame], strengths: pd.Dat
     if found := readings(plan, strengths):
         yield f"### Which reading ranks best?{below}\n"
         yield "Of each reading its own searches, where they prune; paired with the default's by seed.\n"
+        yield found
+    if found := by_prune(plan, strengths):
+        yield (
+            "The rule takes each reading among the operations that its own prunes left alive: on every edge other ones, and two before "
+            "the last prune, whose tau is 1 or -1. Prune by prune, and on supernets that both share:\n"
+        )
         yield found

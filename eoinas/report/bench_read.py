@@ -13,6 +13,8 @@ from eoinas.report.load import existing
 if TYPE_CHECKING:
     import pandas as pd
 
+TELLING = "replaced, edges that tell"  # true strength by the search's own cell, of the edges on which it is not noise
+
 
 def cells(scale: str) -> "pd.DataFrame":
     """A row a search and step: see ``metrics.bench_truth.cells``."""
@@ -44,6 +46,29 @@ def fields(mean: strength.Mean, name: str = "mean") -> dict[str, str | None]:
     """Value, low and high as a CSV has them; None where there is no interval."""
     numbers = {name: mean.value, "low": mean.low, "high": mean.high}
     return {key: None if number is None else f"{number:.4f}" for key, number in numbers.items()}
+
+
+def by_truth(rows: "pd.DataFrame", telling: set[tuple[int, int]]) -> dict[str, "pd.DataFrame"]:
+    """Rows of one variant's strengths by definition; the last again, as ``TELLING``, of the edges (seed, edge) given."""
+    import pandas as pd
+
+    found = {truth: rows[rows["truth"] == truth] for truth in bench.TRUTHS}
+    own = found["replaced"]
+    return found | {TELLING: own[pd.MultiIndex.from_frame(own[["seed", "edge"]]).isin(telling)]}
+
+
+def telling(cells: "pd.DataFrame") -> set[tuple[int, int]]:
+    """(seed, edge) on which an operation changes what the cell computes that the search ended in.
+
+    Any other edge lies on no way from the cell's input to its output, whatever operation it has: the cells that differ in it
+    alone compute the same, and their accuracies differ as trainings of one network do.
+    """
+
+    def in_use(cell: str, edge: int, operation: str) -> int:
+        return nasbench201.in_use([int(digit) for digit in cell[:edge] + operation + cell[edge + 1 :]])
+
+    edges = range(nasbench201.EDGES)
+    return {(seed, e) for seed, cell in cells["operations"].items() for e in edges if in_use(cell, e, "1") > in_use(cell, e, "0")}
 
 
 def rank_quantiles(table: nasbench201.Table, draws: int, shares: Sequence[float]) -> list[int]:

@@ -62,7 +62,7 @@ def fig_bench_sensitivity(scale: str, path: Path | str) -> None:
     panels[0, 0].set_ylabel("CIFAR-10 test accuracy\nof the cells found, %")
     panels[1, 0].set_ylabel("Kendall's tau with true strength,\nbefore each prune")
     if panels[1, 0].get_legend_handles_labels()[0]:
-        panels[1, 0].legend(loc="best", fontsize=10)
+        figure.legend(*panels[1, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
     figure.suptitle(
         f"NAS-Bench-201, searched on {plan.images}: lambda and epsilon, A as a fraction\n{announce(scale).capitalize()}\n"
         "dot: a search; diamond and bar: mean and 95 % interval over searches; grey: the paper's value",

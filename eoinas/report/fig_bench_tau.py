@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from eoinas import bench, files
+from eoinas.data import nasbench201
 from eoinas.metrics import strength
 from eoinas.report import bench_read, plot, table
 from eoinas.report.scale import announce
@@ -31,21 +32,26 @@ def fig_bench_tau(scale: str, path: Path | str) -> None:
     """
     plan = bench.load(scale)
     whole = bench_read.strengths(scale)
-    found = whole[whole["variant"] == plan.masked]
+    telling = bench_read.telling(bench_read.final(bench_read.cells(scale), plan.masked))
+    parts = bench_read.by_truth(whole[whole["variant"] == plan.masked], telling)
+    searches = len(plan.variants[plan.masked].searches)
+    rows = {truth: f"true strength:\n{words}" for truth, words in bench.TRUTHS.items() if truth != "replaced"}
+    own = f"true strength: the search's own\ncell with the operation, on the\n{len(telling)} of {nasbench201.EDGES * searches} edges that change it"
+    rows[bench_read.TELLING] = own
     plot.style()
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
     figure = Figure(figsize=(10, 11), layout="constrained")
-    panels = figure.subplots(len(bench.TRUTHS), len(MEASURES), sharex=True)
+    panels = figure.subplots(len(rows), len(MEASURES), sharex=True)
     records = []
-    for row, (truth, words) in enumerate(bench.TRUTHS.items()):
+    for row, (truth, words) in enumerate(rows.items()):
         for column, (measure, name) in enumerate(MEASURES.items()):
-            records += _panel(panels[row, column], found[found["truth"] == truth], truth, measure)
+            records += _panel(panels[row, column], parts[truth], truth, measure)
             panels[0, column].set_title(name)
             panels[-1, column].set_xlabel("epoch of the search")
         panels[row, 0].axhline(0, color="0.3", linewidth=1)
-        panels[row, 0].set_ylabel(f"true strength:\n{words}", fontsize=11)
+        panels[row, 0].set_ylabel(words, fontsize=11)
         panels[row, 1].set_ylim(bottom=0)
     for axes in panels[1:, 0]:
         axes.sharey(panels[0, 0])
@@ -54,11 +60,11 @@ def fig_bench_tau(scale: str, path: Path | str) -> None:
     drawn = [WORDS[quantity] for quantity in bench.QUANTITIES if quantity != SAME]
     figure.legend(panels[0, 0].get_lines()[: len(drawn)], drawn, loc="outside lower center", ncols=2, frameon=False)
     variant = plan.variants[plan.masked]
-    bands = "; bands: 95 %" if len(variant.searches) >= strength.FEWEST else ""
+    bands = "; bands: 95 %" if searches >= strength.FEWEST else ""
     figure.suptitle(
         "NAS-Bench-201: what ranks the operations of an edge as their true strength does?\n"
         f"{announce(scale).capitalize()}; searched on {plan.images}\n"
-        f"supernets of {len(variant.searches)} searches {variant.label}, mean over edges{bands}",
+        f"supernets of {searches} searches {variant.label}, mean over edges{bands}",
         fontsize=12,
     )
     files.write_text(Path(path).with_suffix(".csv"), table.csv_text(records))
