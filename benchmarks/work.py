@@ -107,7 +107,7 @@ def rows(scale: str, price: Price = counted) -> list[Row]:
             ("random_cells", derived.derive.short, CIFAR // 2, CIFAR // 2, searches),
             *((f"retrain_{data}", retrain, CIFAR, CIFAR_TEST, len(plan.entries[data]) * runs) for data in plan.datasets),
             ("retrain_seeds", retrain, CIFAR, CIFAR_TEST, (len(plan.candidates) * searches - served) * plan.per_seed.runs),
-            ("standalone", alone, CIFAR, CIFAR_TEST, len(plan.standalone_operations) * len(alone.runs)),
+            ("standalone", alone, CIFAR, CIFAR_TEST, len(plan.space.operations) * len(alone.runs)),
         ):
             pair = price(name, lambda numbers=numbers: step(_cifar(cell, numbers), (SIDE, SIDE)))
             found.append(Row(name, *training(*pair, numbers, images, test), count))

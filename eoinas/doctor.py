@@ -11,11 +11,13 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 
-from eoinas import params, settings
+from eoinas import bench, entries, genotype, params, settings
+from eoinas.data import nasbench201
 from eoinas.data.cityscapes import CityscapesDataParams
 from eoinas.data.imagenet import ImagenetDataParams
 from eoinas.data.prepare import DataParams
@@ -108,16 +110,12 @@ def devices(scale: str) -> Iterator[Finding]:
         yield (NOTE, "GPU", f"{what}: scale paper would take years") if scale == "paper" else (OK, "GPU", what)
 
 
-def memory(scale: str) -> Iterator[Finding]:
+def memory(resolved: Mapping[str, params.Section]) -> Iterator[Finding]:
     """What the training stages need of a GPU's memory, against the smallest GPU's."""
     import torch
 
     from eoinas import memory as counted
 
-    try:
-        resolved = settings.resolve(params.read(), scale)
-    except InputError:  # ``parameters`` has said it
-        return
     sizes = [torch.cuda.get_device_properties(number).total_memory / 2**30 for number in range(torch.cuda.device_count())]
     found = dict(counted.needed(resolved))
     said = ", ".join(f"{stage} {gib:.1f}" for stage, gib in found.items())
@@ -136,12 +134,25 @@ def disk(scale: str) -> Iterator[Finding]:
     yield OK if free >= needed else BAD, "disk", f"{free:.1f} GiB free here, scale {scale} needs about {needed}"
 
 
-def data(scale: str) -> Iterator[Finding]:
+def given(resolved: Mapping[str, params.Section]) -> Iterator[Finding]:
+    """The files of the repository that params.yaml names: cells, and the accuracies of NAS-Bench-201."""
+    images, scenes, table = resolved["entries"], resolved["seg_entries"], resolved["bench_report"]
+    assert isinstance(images, entries.EntriesStage)
+    assert isinstance(scenes, entries.SegEntriesStage)
+    assert isinstance(table, bench.Plan)
+    cells = [entry.genotype for part in (images.entries, images.imagenet, scenes.entries) for entry in part.values()]
+    checks: list[Callable[[], object]] = [partial(nasbench201.load, table.table, table.sha256)]
+    checks += [partial(genotype.load, cell) for cell in sorted(set(cells)) if cell.startswith(entries.GIVEN)]
+    for check in checks:
+        try:
+            check()
+        except InputError as error:
+            yield BAD, "given", str(error)
+    yield OK, "given", f"files that {params.FILE} names: {len(checks)} looked at"
+
+
+def data(scale: str, resolved: Mapping[str, params.Section]) -> Iterator[Finding]:
     """Whether each data set of the scale is there and intact."""
-    try:
-        resolved = settings.resolve(params.read(), scale)
-    except InputError:  # ``parameters`` has said it
-        return
     right = True
     for name, section in resolved.items():
         if check := _CHECKS.get(type(section)):
@@ -212,10 +223,15 @@ def _folders(raw: Path, key: str, names: tuple[str, ...]) -> None:
             raise InputError(f"{raw / name}: no such folder; put the data there or set {key} in {params.FILE}")
 
 
+_STATES = re.compile(r"-[0-9a-f]{16}$")  # the folder of a stage's states; see ``checkpoint``
+
+
 def leftovers() -> Iterator[Finding]:
     """States of killed stages, stages and dvc commands that run at this moment."""
     root = Path(os.environ.get("DVC_ROOT", "."))
-    for folder in sorted(path for path in (root / ".scratch").glob("*") if path.is_dir()):
+    for folder in sorted(
+        path for path in (root / ".scratch").glob("*") if (path / "lock").is_file() and _STATES.search(path.name)
+    ):
         size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 2**20
         what = "is being worked on" if _locked(folder / "lock") else "was killed; it goes on from here, or delete the folder"
         yield NOTE, str(folder), f"{what} ({size:.1f} MiB)"
@@ -235,7 +251,7 @@ def _damaged(path: Path) -> bool:
 def _locked(path: Path) -> bool:
     if not path.is_file():
         return False
-    with open(path) as file:
+    with open(path, "r+") as file:  # NFS locks only what may be written
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -243,29 +259,22 @@ def _locked(path: Path) -> bool:
     return False
 
 
-def parameters(scale: str) -> Iterator[Finding]:
-    """params.yaml: names, types and ranges."""
+def configured(scale: str) -> Iterator[Finding]:
+    """params.yaml, and what it says of memory, files and data."""
     try:
-        settings.resolve(params.read(), scale)
+        resolved = settings.resolve(params.read(), scale)
     except InputError as error:
         yield BAD, "parameters", str(error)
-    else:
-        yield OK, "parameters", f"all known and in range at scale {scale}"
+        return
+    yield OK, "parameters", f"all known and in range at scale {scale}"
+    yield from memory(resolved)
+    yield from given(resolved)
+    yield from data(scale, resolved)
 
 
 def examine(scale: str) -> list[Finding]:
     """All findings, in the order in which they are printed."""
-    checks: list[Callable[[], Iterator[Finding]]] = [
-        versions,
-        checkout,
-        lambda: parameters(scale),
-        lambda: devices(scale),
-        lambda: memory(scale),
-        lambda: disk(scale),
-        lambda: data(scale),
-        leftovers,
-    ]
-    return [finding for check in checks for finding in check()]
+    return [*versions(), *checkout(), *devices(scale), *disk(scale), *configured(scale), *leftovers()]
 
 
 def main() -> None:

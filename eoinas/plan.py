@@ -84,7 +84,6 @@ class Plan(params.Section):
     searches: Annotated[list[tuple[str, int]], Field(min_length=1)]  # item of `search_seeds` (a stage) and seed
     runs: Annotated[list[tuple[str, int]], Field(min_length=1)]  # item of `retrain_runs` and run
     per_seed: PerSeed
-    standalone_operations: Annotated[list[str], Field(min_length=1)]
     standalone_runs: list[int]
     epoch_images: dict[str, int]  # block of params.yaml -> images of its epoch, in a search of each half; 0: all there are
     tf32: list[str]  # blocks of params.yaml that may calculate in TensorFloat-32
@@ -106,9 +105,6 @@ class Plan(params.Section):
                 raise ValueError(f"per_seed.served_by: '{entry}' is no entry of {self.searched_on}")
             if self.per_seed.runs > len(self.runs):
                 raise ValueError(f"per_seed.runs: {self.per_seed.runs} of a seed, and {entry} has {len(self.runs)}")
-        for operation in self.standalone_operations:
-            if operation not in self.space.operations:
-                raise ValueError(f"standalone_operations: '{operation}' is no operation of the search space")
         return self
 
     @property

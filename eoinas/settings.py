@@ -16,7 +16,7 @@ from eoinas.data.imagenet import ImagenetDataParams
 from eoinas.data.images import SplitParams
 from eoinas.data.prepare import DataParams
 from eoinas.devices import DeviceParams
-from eoinas.entries import EntriesStage, Entry, SegEntriesStage
+from eoinas.entries import GIVEN, EntriesStage, Entry, SegEntriesStage
 from eoinas.errors import InputError
 from eoinas.genotype import CELLS
 from eoinas.metrics.complexity import Sizes
@@ -145,6 +145,16 @@ def top(values: Mapping[str, Any]) -> Top:
         _one_of(f"entries.{key}: the data set", data, found.datasets)
         if not name.replace("_", "a").isalnum():
             raise InputError(f"{params.FILE}: entries.{key}: must be DATASET-NAME, of letters, digits and underscores")
+    searched = [*found.variants, RANDOM]
+    for block, entries, named in (
+        ("entries", found.entries, searched),
+        ("imagenet_entries", found.imagenet_entries, searched),
+        ("cityscapes_entries", found.cityscapes_entries, ["cityscapes"]),
+    ):
+        for key, entry in entries.items():
+            if entry.genotype not in named and (not entry.genotype.startswith(GIVEN) or ".." in entry.genotype):
+                expected = f"one of {', '.join(named)}, or a file in {GIVEN}"
+                raise InputError(f"{params.FILE}: {block}.{key}.genotype: {expected}, not '{entry.genotype}'")
     return found
 
 
@@ -412,10 +422,11 @@ def _segmentation(r: Resolver) -> Files:
 
 
 def _devices(r: Resolver) -> dict[str, DeviceParams]:
-    """How every block that searches or trains calculates; the searches, by variant."""
+    """How every block that searches or trains calculates; the searches by variant, those on NAS-Bench-201 by one of them."""
     searches = {f"search of {name}": r.search(SearchCifarParams, "search", name) for name in r.top.variants}
     return {
         **searches,
+        "bench_search": r.bench(r.top.bench.masked),
         "seg_search": r.search(SegSearchParams, "seg_search", params.merged(r.layers("seg_search"))["variant"]),
         "derive.short": r.derive.short,
         "retrain": r.section(RetrainParams, "retrain"),
@@ -471,7 +482,6 @@ def _plan(r: Resolver) -> plan.Plan:
         searches=r.searches,
         runs=r.runs,
         per_seed=plan.PerSeed(runs=repeats.per_seed, cutout=repeats.per_seed_cutout, served_by=served),
-        standalone_operations=list(operations),
         standalone_runs=standalone.runs,
         epoch_images=lengths,
         tf32=[name for name, how in devices.items() if how.allow_tf32],

@@ -121,7 +121,6 @@ def plan(
         "searches": [[str(seed), seed] for seed in seeds],
         "runs": [[f"{runs[0]}-{runs[-1]}", run] for run in runs],
         "per_seed": {"runs": min(each, len(runs)), "cutout": 16, "served_by": served_by},
-        "standalone_operations": list(space["operations"]),
         "standalone_runs": [0, 1],
         "epoch_images": {"search": 500, "retrain": 40_000, "standalone": 0, "imagenet": 0},
         "tf32": [],

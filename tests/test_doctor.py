@@ -18,6 +18,9 @@ def project(tmp_path, monkeypatch) -> Path:
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("params.yaml", "dvc.yaml", "requirements.txt"):
         shutil.copy(ROOT / name, tmp_path / name)
+    (tmp_path / "data").mkdir()
+    for name in ("data/genotypes", "data/nasbench201.csv.xz"):
+        (tmp_path / name).symlink_to(ROOT / name)
     shutil.copytree(ROOT / ".dvc", tmp_path / ".dvc", ignore=shutil.ignore_patterns("tmp", "cache", "config.local"))
     (tmp_path / ".git").mkdir()
     (tmp_path / ".git/HEAD").write_text("ref: refs/heads/main\n")
@@ -66,8 +69,17 @@ def test_a_stage_that_a_gpu_has_no_room_for_is_named(project, monkeypatch) -> No
     small = SimpleNamespace(total_memory=2**30, name="small")
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _number: small)
-    notes = [text for state, what, text in doctor.memory("demo") if state == doctor.NOTE]
+    notes = [text for state, what, text in doctor.examine("demo") if what == "memory" and state == doctor.NOTE]
     assert notes == ["more than the GPU's 1 GiB: retrain; use several GPUs, accumulate, or bf16"]
+
+
+def test_a_cell_that_is_named_and_not_there_is_wrong(project) -> None:
+    change("imagenet_entries", "mine", value={"genotype": "data/genotypes/mine.json"})
+    change("bench", "table", value="data/other.csv.xz")
+    found = [text for state, what, text in doctor.examine("demo") if (state, what) == (doctor.BAD, "given")]
+    assert len(found) == 2
+    assert "data/other.csv.xz" in found[0]
+    assert "data/genotypes/mine.json" in found[1]
 
 
 def test_absent_data_are_named_and_end_in_1(project, monkeypatch, capsys) -> None:
@@ -195,11 +207,16 @@ def test_another_version_is_a_note_and_an_absent_package_is_wrong(project) -> No
 
 
 def test_a_killed_stage_and_a_working_one_are_told_apart(project) -> None:
-    Path(".scratch/old-1").mkdir(parents=True)
-    Path(".scratch/old-1/newest.pt").write_bytes(b"x")
-    with checkpoint.Checkpoint("present", "k" * 64, 1.0):
+    old = Path(".scratch/old-0123456789abcdef")
+    old.mkdir(parents=True)
+    (old / "newest.pt").write_bytes(b"x")
+    (old / "lock").touch()
+    Path(".scratch/fan").mkdir()  # the driver's, no stage's
+    Path(".scratch/fan/lock").touch()
+    with checkpoint.Checkpoint("present", "0123456789abcdef" * 4, 1.0):
         found = {what: text for _, what, text in doctor.leftovers()}
-    assert "was killed" in found[".scratch/old-1"]
+    assert "was killed" in found[str(old)]
+    assert ".scratch/fan" not in found
     (present,) = [text for what, text in found.items() if "present" in what]
     assert "is being worked on" in present
 

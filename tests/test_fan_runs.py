@@ -166,7 +166,7 @@ def test_tries_and_short_stages_that_fail_together(toy: Path) -> None:
     (toy / "page.fails").touch()
     code, output = run(toy, *QUICK, "--tries", "2")
     assert code == 0, output
-    assert "failed: search@0, exit code 255, 1 s, tried again" in output or ", tried again" in output
+    assert ", tried again" in output
     assert sorted(history(toy)) == ["code 0", "page 0", "pick 0", "search0 0", "search1 0"]
 
 

@@ -90,8 +90,8 @@ def test_how_devices_calculate_is_said_once_and_may_be_said_for_a_block() -> Non
     write("demo.device", {"deterministic": False})
     found = resolved("demo")
     assert found["report"].tf32 == ["derive.short", "retrain", "standalone"]
-    assert found["report"].nondeterministic[:4] == ["search of baseline", "search of sss", "search of eoinas", "seg_search"]
-    assert len(found["report"].nondeterministic) == 3 + 7
+    assert found["report"].nondeterministic[:4] == ["search of baseline", "search of sss", "search of eoinas", "bench_search"]
+    assert len(found["report"].nondeterministic) == 3 + 8
     assert {name for name in found if found[name] == before[name]} == {
         name for name in before if name.partition("/")[0] in ("data", "imagenet_data", "cityscapes_data", "select", "entries")
     } | {"complexity", "seg_entries"} | {name for name in before if name.startswith("bench/") and not before[name].seeds}
@@ -357,6 +357,13 @@ def test_items() -> None:
         ("entries.cifar10-eoinas.cutout", 40, "entries.cifar10-eoinas.cutout: .*not 40"),
         ("entries.cifar12-a", {"genotype": "eoinas"}, "entries.cifar12-a: the data set 'cifar12' is unknown; one of cifar10, "),
         ("entries.cifar10-", {"genotype": "eoinas"}, "entries.cifar10-: must be DATASET-NAME"),
+        (
+            "entries.cifar10-x",
+            {"genotype": "eoinsa"},
+            "entries.cifar10-x.genotype: one of baseline, sss, eoinas, random, or a file in data/genotypes/, not 'eoinsa'",
+        ),
+        ("imagenet_entries.x", {"genotype": "data/genotypes/../x.json"}, "imagenet_entries.x.genotype: one of baseline, "),
+        ("cityscapes_entries.x", {"genotype": "eoinas"}, "cityscapes_entries.x.genotype: one of cityscapes, or a file in "),
         ("demo.datasets.cifar10.source", "mnist", "demo.datasets.cifar10.source: "),
         ("datasets.cifar10.raw", 3, "datasets.cifar10.raw: .*not 3"),
         ("datasets.cifar100.title", None, "datasets.cifar100.title: "),

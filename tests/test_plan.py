@@ -36,8 +36,6 @@ def test_what_is_written_is_read_again(path: Path) -> None:
     [
         ({"main": "nobody"}, "main: 'nobody' is no variant"),
         ({"searched_on": "cifar11"}, "'cifar11' is no data set"),
-        ({"standalone_operations": ["conv_9x9"]}, "'conv_9x9' is no operation"),
-        ({"standalone_operations": []}, "standalone_operations: "),
         ({"searches": [["0-1", "0"]]}, "searches.0.1: "),
         ({"extra": 1}, "extra: "),
         ({"per_seed": {"runs": 1, "cutout": 0, "served_by": {"sss": "nothing"}}}, "'nothing' is no entry of cifar10"),

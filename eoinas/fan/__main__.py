@@ -1,6 +1,8 @@
 """Stages side by side: DVC runs each, this decides when and where. Usage: python -m eoinas.fan --help"""
 
 import argparse
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -24,7 +26,6 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--shards", type=int, default=0, help="with --slurm: gres/shard a GPU, for shares of one")
     found.add_argument("--tries", type=positive, default=1, help="how often a stage that fails is run")
     found.add_argument("--pull", action="store_true", help="take from DVC's remote what another machine has run")
-    found.add_argument("--resources", type=Path, default=resources.FILE, help="what stages take (%(default)s)")
     return found
 
 
@@ -38,13 +39,15 @@ def positive(text: str) -> int:
 def main() -> int:
     """The exit code."""
     given = parser().parse_args()
-    rules = resources.read(given.resources)
+    rules = resources.read(resources.FILE)
     if not Path("dvc.yaml").is_file():
         raise InputError("dvc.yaml: no such file; run from the project's top folder")
-    with driver.alone() as sign:
+    with driver.alone():
         driver.end_leftovers()
         if given.slurm is None:
             gpus = places.gpus() if given.gpus is None else [name for name in given.gpus.split(",") if name]
+            if given.gpus is not None and not gpus:
+                os.environ["CUDA_VISIBLE_DEVICES"] = ""
             # Who says how many at once has counted the cores.
             cpus = given.cpus or (sys.maxsize if given.jobs else places.cores())
             place: places.Place = places.Box(gpus, cpus, given.jobs or cpus)
@@ -59,7 +62,7 @@ def main() -> int:
         schedule = Schedule(needs, takes, place, driver.guesses(needs, takes, seconds), stale)
         view = View(seconds, driver.logs_of)
         look = (lambda: graph.read(given.targets).stale) if astray else None
-        return driver.Driver(schedule, view, given.tries, sign, given.pull, look).run()
+        return driver.Driver(schedule, view, given.tries, given.pull, look).run()
 
 
 if __name__ == "__main__":
@@ -71,3 +74,5 @@ if __name__ == "__main__":
         sys.exit(f"error: {error.filename or 'output'}: {error.strerror or error}")
     except subprocess.SubprocessError as error:
         sys.exit(f"error: {error}")
+    except KeyboardInterrupt:  # before anything runs
+        sys.exit(128 + signal.SIGINT)

@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -37,8 +38,8 @@ def known_seconds() -> dict[str, float]:
 
 
 @contextlib.contextmanager
-def alone() -> Iterator[Path]:
-    """Hold the checkout against other drivers, here and on other hosts; yields the file that has to be touched.
+def alone() -> Iterator[None]:
+    """Hold the checkout against other drivers, here and on other hosts, by a lock and by signs of life.
 
     Raises:
         InputError: another driver runs.
@@ -60,10 +61,21 @@ def alone() -> Iterator[Path]:
                 f"end it, or if it is gone wait a minute"
             )
         files.write_text(path, json.dumps({"host": here, "process": os.getpid()}) + "\n")
+        over = threading.Event()
+        signs = threading.Thread(target=_live, args=(path, over), daemon=True)
+        signs.start()
         try:
-            yield path
+            yield
         finally:
+            over.set()
+            signs.join()
             path.unlink(missing_ok=True)
+
+
+def _live(path: Path, over: threading.Event) -> None:
+    while not over.wait(ALIVE):
+        with contextlib.suppress(OSError):
+            os.utime(path)
 
 
 def _read(path: Path) -> dict:
@@ -111,7 +123,7 @@ def end_leftovers() -> None:
     """
     if found := leftovers():
         print(f"ending {len(found)} processes of a driver that was killed; they save their states", flush=True)
-        _interrupt({os.getpgid(process.pid) for process in found if process.is_running()})
+        _interrupt(set(_groups(found)))
         _, alive = psutil.wait_procs(found, timeout=PATIENCE)
         if alive:
             pids = " ".join(str(process.pid) for process in alive)
@@ -119,6 +131,12 @@ def end_leftovers() -> None:
     rwlock = Path(".dvc/tmp/rwlock")
     if rwlock.exists() and not rwlock.stat().st_size:
         rwlock.unlink()
+
+
+def _groups(processes: list[psutil.Process]) -> Iterator[int]:
+    for process in processes:
+        with contextlib.suppress(ProcessLookupError):
+            yield os.getpgid(process.pid)
 
 
 def _interrupt(groups: set[int]) -> None:
@@ -134,15 +152,12 @@ class Driver:
         schedule: what is to run.
         view: what a person sees.
         tries: how often a stage that fails is run.
-        sign: a file to touch, as a sign of life.
         pull: whether DVC fetches what a remote has.
         look: what is out of date in the end, if that has to be asked.
     """
 
-    def __init__(
-        self, schedule: Schedule, view: View, tries: int, sign: Path, pull: bool, look: Callable[[], set[str]] | None = None
-    ):
-        self.schedule, self.view, self.tries, self.sign, self.look = schedule, view, tries, sign, look
+    def __init__(self, schedule: Schedule, view: View, tries: int, pull: bool, look: Callable[[], set[str]] | None = None):
+        self.schedule, self.view, self.tries, self.look = schedule, view, tries, look
         self.command = [*graph.DVC, "repro", *(["--pull"] if pull else []), "-s"]
         self.processes: dict[str, subprocess.Popen] = {}
         self.before: dict[str, dict[str, object]] = {}  # what dvc.lock said of a job's stages when it started
@@ -152,35 +167,60 @@ class Driver:
         self.signals: list[int] = []
 
     def run(self) -> int:
-        """The exit code: 0, 1 where a stage failed, 128 + n after a signal."""
+        """The exit code: 0, 1 where a stage failed, 128 + n after a signal.
+
+        Raises:
+            InputError, OSError: the place or the disk fails; what runs saves its state first.
+        """
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, self._on_signal)
-        self._until_over()
-        if self.look and not self.signals:
-            self.schedule.reopen(self.look())
+            if signal.getsignal(number) != signal.SIG_IGN:  # as under nohup
+                signal.signal(number, self._on_signal)
+        try:
             self._until_over()
-        self.view.close(self.schedule, stopped=bool(self.signals))
+            if self.look and not self.signals and (stale := self._look(self.look)) is not None:
+                self.schedule.reopen(stale)
+                self._until_over()
+        except BaseException:
+            self._interrupt()
+            for process in self.processes.values():
+                process.wait()
+            raise
+        finally:
+            self.view.close(self.schedule, stopped=bool(self.signals))
         return 128 + self.signals[0] if self.signals else int(bool(self.schedule.failed))
 
+    def _look(self, look: Callable[[], set[str]]) -> set[str] | None:
+        """What is out of date; None where a signal ended DVC while it was asked."""
+        try:
+            return look()
+        except InputError:
+            if not self.signals:
+                raise
+            return None
+
     def _until_over(self) -> None:
-        touched = 0.0
         while self.processes or not (self.signals or self.schedule.over):
             if not self.signals:
                 for job in self.schedule.start():
+                    if self.signals:  # since the last one was started
+                        self.schedule.again(job)
+                        break
                     self._start(job)
             for name in [name for name, process in self.processes.items() if process.poll() is not None]:
                 self._ended(self.schedule.running[name], self.processes.pop(name).returncode)
-            if time.monotonic() - touched > ALIVE:
-                os.utime(self.sign)
-                touched = time.monotonic()
             self.view.show(self.schedule, self.since)
-            time.sleep(PAUSE if self.processes else 0)
+            time.sleep(PAUSE)
 
     def _on_signal(self, number: int, _frame: object) -> None:
         self.signals.append(number)
-        _interrupt({process.pid for process in self.processes.values()})
         if len(self.signals) == 1:
-            self.view.say("stopping: the stages that run save their states; once more leaves at once")
+            self._interrupt()
+            self.view.say("stopping: the stages that run save their states; Ctrl-C once more leaves at once")
+        elif number == signal.SIGINT:  # a person; a second SIGINT has a stage leave without its state
+            self._interrupt()
+
+    def _interrupt(self) -> None:
+        _interrupt({process.pid for process in self.processes.values()})
 
     def _start(self, job: Job) -> None:
         environment = {**os.environ, MARK: str(Path.cwd()), **job.grant.environment}
@@ -196,6 +236,8 @@ class Driver:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+        if self.signals:  # while it was started
+            _interrupt({self.processes[job.name].pid})
         self.since[job.name] = time.monotonic()
         self.view.started(job)
 

@@ -1,5 +1,6 @@
 """Where stages run: the GPUs and cores of this machine, or a Slurm cluster."""
 
+import hashlib
 import os
 import re
 import shlex
@@ -11,6 +12,7 @@ from typing import NamedTuple, Protocol
 from eoinas.errors import InputError
 from eoinas.fan.resources import FILE, Need
 
+AGAIN = 30.0  # seconds until a Slurm that did not answer is asked again
 LEAST = 1e-9  # shares of a GPU are sums of fractions
 ON_SLURM = Path(__file__).with_name("on_slurm")
 
@@ -105,8 +107,10 @@ class Slurm:
     def __init__(self, arguments: str, jobs: int, shards: int):
         self.arguments, self.jobs, self.shards = arguments, jobs, shards
         self.held: set[str] = set()
+        self.back = 0.0  # when a controller that did not answer is asked again
         # Names of jobs hold the folder, so that two checkouts do not take each other's for leftovers.
-        self.prefix = re.sub(r"\W", "_", str(Path.cwd()))
+        folder = str(Path.cwd())
+        self.prefix = re.sub(r"\W", "_", folder) + "_" + hashlib.sha256(folder.encode()).hexdigest()[:8]
 
     def check(self, stage: str, need: Need) -> None:
         """As ``Place``; whether a node has so much is for Slurm to say."""
@@ -116,13 +120,18 @@ class Slurm:
         return self.jobs - len(self.held)
 
     def take(self, stage: str, need: Need) -> Grant | None:
-        """As ``Place``."""
-        if self.room(need) < 1:
+        """As ``Place``; none while the controller is away."""
+        if self.room(need) < 1 or (not need.short and time.monotonic() < self.back):
+            return None
+        if need.short:
+            self.held.add(stage)
+            return Grant({"CUDA_VISIBLE_DEVICES": ""}, "here")
+        try:
+            self._end_leftovers(name := f"{self.prefix}:{stage}")
+        except Away:
+            self.back = time.monotonic() + AGAIN
             return None
         self.held.add(stage)
-        if need.short:
-            return Grant({"CUDA_VISIBLE_DEVICES": ""}, "here")
-        self._end_leftovers(name := f"{self.prefix}:{stage}")
         arguments = " ".join(filter(None, (f"-c {need.cpu}", self._gres(need.gpu), self.arguments, need.sbatch)))
         return Grant({"SHELL": str(ON_SLURM), "EOINAS_JOB": name, "EOINAS_SBATCH": arguments}, "Slurm")
 
@@ -145,18 +154,23 @@ class Slurm:
         self.held.remove(stage)
 
 
+class Away(InputError):
+    """Slurm does not answer."""
+
+
 def jobs(name: str) -> str:
     """What squeue says of jobs of this name.
 
     Raises:
-        InputError: there is no squeue, or it fails.
+        InputError: there is no squeue.
+        Away: it fails.
     """
     try:
         done = subprocess.run(["squeue", "-h", "--me", f"--name={name}"], capture_output=True, text=True, check=False)
     except FileNotFoundError:
         raise InputError("slurm: there is no squeue on this machine; --slurm is for a cluster's login node") from None
     if done.returncode:
-        raise InputError(f"slurm: {' '.join(done.stderr.split()) or 'squeue fails'}")
+        raise Away(f"slurm: {' '.join(done.stderr.split()) or 'squeue fails'}")
     return done.stdout.strip()
 
 

@@ -127,7 +127,7 @@ def readings(plan: bench.Plan, strengths: pd.DataFrame) -> str | None:
 
 
 def by_prune(plan: bench.Plan, strengths: pd.DataFrame) -> str | None:
-    """Tau of I prune by prune of the reading in percent and of that as a fraction: in their own searches and on common supernets."""
+    """Tau of I prune by prune, A in percent and as a fraction: in searches of their own and on common supernets."""
     if not {DEFAULT, PERCENT} <= set(plan.variants):
         return None
     own = [_by_epoch(strengths, name, "I") for name in (PERCENT, DEFAULT)]
@@ -193,7 +193,7 @@ def parts(plan: bench.Plan, measured: dict[str, pd.DataFrame], strengths: pd.Dat
         yield found
     if found := by_prune(plan, strengths):
         yield (
-            "The rule takes each reading among the operations that its own prunes left alive: on every edge other ones, and two before "
-            "the last prune, whose tau is 1 or -1. Prune by prune, and on supernets that both share:\n"
+            "The rule takes each reading among the operations that its own prunes left alive: on every edge other ones, and two "
+            "before the last prune, whose tau is 1 or -1. Prune by prune, and on supernets that both share:\n"
         )
         yield found

@@ -36,8 +36,8 @@ def fig_bench_tau(scale: str, path: Path | str) -> None:
     parts = bench_read.by_truth(whole[whole["variant"] == plan.masked], telling)
     searches = len(plan.variants[plan.masked].searches)
     rows = {truth: f"true strength:\n{words}" for truth, words in bench.TRUTHS.items() if truth != "replaced"}
-    own = f"true strength: the search's own\ncell with the operation, on the\n{len(telling)} of {nasbench201.EDGES * searches} edges that change it"
-    rows[bench_read.TELLING] = own
+    edges = f"{len(telling)} of {nasbench201.EDGES * searches} edges"
+    rows[bench_read.TELLING] = f"true strength: the search's own\ncell with the operation, on the\n{edges} that change it"
     plot.style()
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator

@@ -103,7 +103,7 @@ def standalone(scale: str) -> Standalone:
     """The networks in which one operation of the final cell is replaced, by operation in the order of the search space."""
     plan = plans.load(scale)
     runs, edges = {}, set()
-    for operation in [name for name in plan.space.operations if name in plan.standalone_operations]:
+    for operation in plan.space.operations:
         path = f"results/{scale}/standalone/{operation}/result.json"
         edge, epochs, found, about = load.fields(path, "edge", "epochs", "runs", "data")
         images = {run["images"] for run in found}

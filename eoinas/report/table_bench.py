@@ -115,9 +115,9 @@ def _markdown(
         "the true strength of the five operations of an edge, and what it costs on an edge to take the operation that it ranks "
         "first, the loss on the edge (points of CIFAR-10 test accuracy), mean over edges and steps of the chain; 95 % intervals "
         f"by {BOOTSTRAP}, here {len(plan.variants[plan.masked].searches)}. True strength is, in turn: "
-        f"{'; '.join(bench.TRUTHS.values())}; and the last again, of the edges alone on which a replacement changes what that cell "
-        f"computes, {telling} of {nasbench201.EDGES * len(measured[plan.masked])}: on the others the strengths differ as trainings "
-        "of one network do.\n",
+        f"{'; '.join(bench.TRUTHS.values())}; and the last again, of the edges alone on which a replacement changes what that "
+        f"cell computes, {telling} of {nasbench201.EDGES * len(measured[plan.masked])}: on the others the strengths differ as "
+        "trainings of one network do.\n",
         _rankings(ranks),
     ]
     return "\n".join(parts)
