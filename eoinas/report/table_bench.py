@@ -14,7 +14,7 @@ from eoinas.report.reference import NONE
 from eoinas.report.scale import announce, is_paper
 
 DRAWS = (4, 10, 100)  # of random search
-BOOTSTRAP = f"a bootstrap over searches, of {strength.FEWEST} and more (of so few it covers 88 % rather)"
+BOOTSTRAP = f"a bootstrap over searches, of {strength.FEWEST} and more (of {strength.FEWEST} it covers about 88 %)"
 ALL_3X3 = ("nor_conv_3x3",) * nasbench201.EDGES
 TESTS = [name for name in nasbench201.ACCURACIES if name != nasbench201.VALID]
 COLUMNS = (
