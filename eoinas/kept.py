@@ -152,7 +152,9 @@ def page_of(scale: str) -> str:
 
 def main() -> None:
     given = sys.argv[1:]
-    if given[:1] == ["pack"] and len(given) == 2:
+    if given and (given[0].startswith("-") or (given[0] == "pack" and len(given) != 2)):
+        sys.exit("usage: python -m eoinas.kept pack SCALE | python -m eoinas.kept [SCALE ...]")
+    if given[:1] == ["pack"]:
         path = pack(given[1])
         print(f"{path}: {path.stat().st_size / 1e6:.2f} MB")
         return
@@ -167,3 +169,5 @@ if __name__ == "__main__":
         main()
     except InputError as error:
         sys.exit(f"error: {error}")
+    except OSError as error:
+        sys.exit(f"error: {error.filename or FOLDER}: {error.strerror or error}")

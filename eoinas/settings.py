@@ -258,9 +258,9 @@ def resolve(values: Mapping[str, Any], scale: str) -> dict[str, Section]:
     for name in scales(values):
         for block in values[name]:
             _one_of(f"{name}: the block", block, BLOCKS)
+        for data in params.merged([Layer(f"{name}.datasets", values[name].get("datasets") or {})]):
+            _one_of(f"{name}.datasets: the data set", data, checked.datasets)
     _check_machine(values, checked.machine)
-    for name in params.merged([Layer(f"{scale}.datasets", values[scale].get("datasets") or {})]):
-        _one_of(f"{scale}.datasets: the data set", name, checked.datasets)
     resolver = Resolver(values, scale, checked)
     found = dict(part for make in (_data, _searches, _trainings, _bench, _transfer, _segmentation) for part in make(resolver))
     return {**found, "report": _plan(resolver)}

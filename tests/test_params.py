@@ -362,6 +362,11 @@ def test_items() -> None:
             {"genotype": "eoinsa"},
             "entries.cifar10-x.genotype: one of baseline, sss, eoinas, random, or a file in data/genotypes/, not 'eoinsa'",
         ),
+        (
+            "paper.datasets",
+            {"cifr10": {"raw": "elsewhere"}},
+            "paper.datasets: the data set 'cifr10' is unknown; one of cifar10, ",
+        ),
         ("imagenet_entries.x", {"genotype": "data/genotypes/../x.json"}, "imagenet_entries.x.genotype: one of baseline, "),
         ("cityscapes_entries.x", {"genotype": "eoinas"}, "cityscapes_entries.x.genotype: one of cityscapes, or a file in "),
         ("demo.datasets.cifar10.source", "mnist", "demo.datasets.cifar10.source: "),
