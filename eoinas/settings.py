@@ -258,6 +258,7 @@ def resolve(values: Mapping[str, Any], scale: str) -> dict[str, Section]:
     for name in scales(values):
         for block in values[name]:
             _one_of(f"{name}: the block", block, BLOCKS)
+    for name in (BASE, scale):  # another one may speak of data sets that were there before
         for data in params.merged([Layer(f"{name}.datasets", values[name].get("datasets") or {})]):
             _one_of(f"{name}.datasets: the data set", data, checked.datasets)
     _check_machine(values, checked.machine)

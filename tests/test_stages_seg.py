@@ -195,8 +195,7 @@ def test_an_entry_that_is_no_cell_is_named(project) -> None:
     values = yaml.safe_load(Path("params.yaml").read_text())
     values["cityscapes_entries"]["ours"]["genotype"] = "eoinas"
     Path("params.yaml").write_text(yaml.safe_dump(values))
-    run("settings", "demo")
-    assert "cityscapes_entries.ours.genotype: one of cityscapes, or a file in data/genotypes/" in complaint("seg_entries", "demo")
+    assert "cityscapes_entries.ours.genotype: one of cityscapes, or a file in data/genotypes/" in complaint("settings", "demo")
 
 
 @pytest.mark.slow
