@@ -173,7 +173,7 @@ class Driver:
             InputError, OSError: the place or the disk fails; what runs saves its state first.
         """
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            if signal.getsignal(number) != signal.SIG_IGN:  # as under nohup
+            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # ignored: nohup
                 signal.signal(number, self._on_signal)
         try:
             self._until_over()
