@@ -17,6 +17,7 @@ import yaml
 
 from benchmarks import gpu, work
 from eoinas import files, formats, params, settings
+from eoinas.errors import InputError
 from eoinas.fan import driver, graph, plan, resources
 
 OUT = Path("reports/plan")
@@ -192,7 +193,10 @@ def draw(scale: str, cases: list[Case]) -> None:
 
 def main() -> None:
     scale = params.choice(sys.argv[1] if len(sys.argv) > 1 else params.BASE, settings.scales(params.read()), "scale")
-    numbers = [int(number) for number in sys.argv[2].split(",")] if len(sys.argv) > 2 else list(GPUS)
+    given = sys.argv[2].split(",") if len(sys.argv) > 2 else []
+    if not all(number.isdecimal() and int(number) for number in given):
+        raise InputError(f"numbers of GPUs, such as 1,4,16, not '{sys.argv[2]}'")
+    numbers = [int(number) for number in given] or list(GPUS)
     steps = timed(scale, gpu.OUT)
     cases = [
         case("As params.yaml and resources.yaml have it", scale, False, numbers, steps),
@@ -206,4 +210,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except InputError as error:
+        sys.exit(f"error: {error}")
