@@ -251,11 +251,13 @@ def _damaged(path: Path) -> bool:
 def _locked(path: Path) -> bool:
     if not path.is_file():
         return False
-    with open(path, "r+") as file:  # NFS locks only what may be written
-        try:
+    try:
+        with open(path, "r+") as file:  # NFS locks only what may be written
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
+    except BlockingIOError:
+        return True
+    except OSError:  # a read-only folder, or no locks: nothing is known
+        return False
     return False
 
 
