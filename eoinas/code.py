@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from eoinas import files
+from eoinas.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("eoinas", "stages")
@@ -44,12 +45,12 @@ def closure(module: str, root: Path = ROOT) -> set[str]:
     count. Other packages than ``eoinas`` and ``stages`` are not followed.
 
     Raises:
-        ValueError: an import is relative, dynamic, or of a name that is no file of the project.
+        InputError: an import is relative, dynamic, or of a name that is no file of the project.
     """
     found: set[str] = set()
     waiting = _files(module, root)
     if not waiting:
-        raise ValueError(f"{module}: no module of the project")
+        raise InputError(f"{module}: no module of the project")
     while waiting:
         path = waiting.pop()
         if path not in found:
@@ -72,7 +73,7 @@ def _modules(node: ast.AST, path: str, root: Path) -> Iterator[str]:
             yield from _known(alias.name, where, root)
     elif isinstance(node, ast.ImportFrom):
         if node.level:
-            raise ValueError(f"{where}: relative import; write eoinas.")
+            raise InputError(f"{where}: relative import; write eoinas.")
         source = node.module or ""
         if _is_package(source, root):  # every name is a module of the package, for its __init__.py is empty
             for alias in node.names:
@@ -80,15 +81,15 @@ def _modules(node: ast.AST, path: str, root: Path) -> Iterator[str]:
         else:
             yield from _known(source, where, root)
     elif isinstance(node, ast.Name) and node.id == "__import__":
-        raise ValueError(f"{where}: __import__ cannot be followed; write an import statement")
+        raise InputError(f"{where}: __import__ cannot be followed; write an import statement")
 
 
 def _known(module: str, where: str, root: Path) -> Iterator[str]:
     if module in ("importlib", "importlib.util"):
-        raise ValueError(f"{where}: importlib cannot be followed; write an import statement")
+        raise InputError(f"{where}: importlib cannot be followed; write an import statement")
     if module.partition(".")[0] in PACKAGES:
         if not (_is_package(module, root) or _file(module, root).is_file()):
-            raise ValueError(f"{where}: {module} is no module of the project")
+            raise InputError(f"{where}: {module} is no module of the project")
         yield module
 
 

@@ -42,13 +42,15 @@ def leave_if_asked() -> None:
 def run(main: Callable[..., None]) -> None:
     """Call ``main`` with the command line's matrix items, all of them strings.
 
-    A mistake of the user's ends in one line on stderr and exit code 1, a signal in exit code 128 + n.
+    What the script takes its docstring says after "Usage:". A mistake of the user's ends in one line on stderr and exit code 1, a
+    signal in exit code 128 + n.
     """
-    names = list(inspect.signature(main).parameters)
-    module = sys.modules[main.__module__]
-    if len(sys.argv) - 1 != len(names):
-        stage = module.__spec__.name if module.__spec__ else main.__module__
-        sys.exit(f"usage: python -m {stage} {' '.join(name.upper() for name in names)}")
+    described = inspect.getdoc(sys.modules[main.__module__]) or ""
+    if {"-h", "--help"} & set(sys.argv[1:]):
+        print(described)
+        return
+    if len(sys.argv) - 1 != len(inspect.signature(main).parameters):
+        sys.exit(f"usage: {described.partition('Usage: ')[2].splitlines()[0]}")
     _end_with_parent()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _on_signal)

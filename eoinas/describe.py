@@ -118,7 +118,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         run(given.genotype, given.json, picture)
     except (InputError, OSError) as error:
-        print(error, file=sys.stderr)
+        print(f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else error, file=sys.stderr)
         return 1
     return 0
 

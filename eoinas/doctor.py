@@ -47,6 +47,8 @@ def versions() -> Iterator[Finding]:
 def checkout() -> Iterator[Finding]:
     """Whether dvc can start, and whether it accepts this folder."""
     yield from _dvc()
+    if not os.access(".", os.W_OK):
+        yield BAD, "folder", "nothing may be written here; copy the project, or ask for the right to"
     if not Path(".dvc/config").is_file():
         yield BAD, "folder", ".dvc/config is not here; copy the project with its hidden files, or clone it"
     elif not any(_is_repository(folder) for folder in (Path.cwd(), *Path.cwd().parents)) and not _without_git():
@@ -141,6 +143,7 @@ def given(resolved: Mapping[str, params.Section]) -> Iterator[Finding]:
     assert isinstance(scenes, entries.SegEntriesStage)
     assert isinstance(table, bench.Plan)
     cells = [entry.genotype for part in (images.entries, images.imagenet, scenes.entries) for entry in part.values()]
+    right = True
     checks: list[Callable[[], object]] = [partial(nasbench201.load, table.table, table.sha256)]
     checks += [partial(genotype.load, cell) for cell in sorted(set(cells)) if cell.startswith(entries.GIVEN)]
     for check in checks:
@@ -148,7 +151,9 @@ def given(resolved: Mapping[str, params.Section]) -> Iterator[Finding]:
             check()
         except InputError as error:
             yield BAD, "given", str(error)
-    yield OK, "given", f"files that {params.FILE} names: {len(checks)} looked at"
+            right = False
+    if right:
+        yield OK, "given", f"files that {params.FILE} names: {len(checks)} looked at"
 
 
 def data(scale: str, resolved: Mapping[str, params.Section]) -> Iterator[Finding]:

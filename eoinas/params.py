@@ -72,7 +72,7 @@ def read() -> dict:
             values = yaml.load(file, _Loader)
     except FileNotFoundError:
         raise InputError(f"{FILE}: no such file; run from the project's top folder") from None
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: the 13th month, or no UTF-8
         raise InputError(f"{FILE}: not YAML ({' '.join(str(error).split())})") from None
     if not isinstance(values, dict):
         raise InputError(f"{FILE}: must be a mapping of keys to values")
@@ -202,8 +202,8 @@ def numbers(item: object) -> range:
         InputError: it is neither a number nor a range of numbers.
     """
     text = str(item)
-    if isinstance(item, bool) or not re.fullmatch(r"[0-9]+(-[0-9]+)?", text):
-        raise InputError(f"'{text}' is neither a number, such as 3, nor a range of numbers, such as 0-9")
+    if isinstance(item, bool) or not re.fullmatch(r"[0-9]{1,5}(-[0-9]{1,5})?", text):
+        raise InputError(f"'{text:.40}' is neither a number, such as 3, nor a range of numbers, such as 0-9 (five digits each)")
     first, _, last = text.partition("-")
     if not (found := range(int(first), int(last or first) + 1)):
         raise InputError(f"'{text}' is a range of no numbers; write the smaller one first")

@@ -5,6 +5,7 @@ it does not say at any scale. The search takes ``method``, then its own block, t
 in the file for reports alone, ``machine`` is in none.
 """
 
+import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Annotated, Any, NamedTuple
 
@@ -117,7 +118,7 @@ class Repeats(Section):
 
 
 def scales(values: Mapping[str, Any]) -> list[str]:
-    """The scales of params.yaml: top-level blocks that hold nothing but blocks of a scale, BASE among them."""
+    """The scales of params.yaml: its top-level blocks that are no parameters, BASE among them."""
     known = {field.alias or name for name, field in Top.model_fields.items()}
     return [name for name, value in values.items() if name not in known and isinstance(value, dict)]
 
@@ -256,8 +257,11 @@ def resolve(values: Mapping[str, Any], scale: str) -> dict[str, Section]:
     if BASE not in scales(values):
         raise InputError(f"{params.FILE}: the scale {BASE}, from which all others take what they do not say, is missing")
     for name in scales(values):
+        if not re.fullmatch(NAME, str(name)):
+            raise InputError(f"{params.FILE}: the scale '{name}': a scale's name is made of letters, digits and underscores")
         for block in values[name]:
-            _one_of(f"{name}: the block", block, BLOCKS)
+            what = "the block" if values[name].keys() & set(BLOCKS) else "no known parameter; if a scale, its block"
+            _one_of(f"{name}: {what}", block, BLOCKS)
     for name in (BASE, scale):  # another one may speak of data sets that were there before
         for data in params.merged([Layer(f"{name}.datasets", values[name].get("datasets") or {})]):
             _one_of(f"{name}.datasets: the data set", data, checked.datasets)

@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from eoinas.code import ROOT, WITHOUT_EFFECT, closure, effective, scripts
+from eoinas.errors import InputError
 
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
 PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
@@ -98,12 +99,12 @@ def test_closure(project: Callable[[str], set[str]], text: str, expected: set[st
     ],
 )
 def test_closure_refuses_what_it_cannot_follow(project: Callable[[str], set[str]], text: str, reason: str) -> None:
-    with pytest.raises(ValueError, match=reason):
+    with pytest.raises(InputError, match=reason):
         project(text)
 
 
 def test_closure_of_nothing(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="no module"):
+    with pytest.raises(InputError, match="no module"):
         closure("stages.absent", tmp_path)
 
 

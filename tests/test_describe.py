@@ -89,6 +89,11 @@ def test_bad_input_is_one_line_without_a_traceback(tmp_path: Path) -> None:
     assert done.stderr.startswith(f"{path}: a genotype has exactly the fields")
 
 
+def test_a_folder_is_no_genotype(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    assert describe.main([str(tmp_path)]) == 1
+    assert capsys.readouterr().err == f"{tmp_path}: Is a directory\n"
+
+
 def test_a_picture_that_cannot_be_written(genotype_file: Path, capsys: pytest.CaptureFixture) -> None:
     assert describe.main([str(genotype_file), "--draw", str(genotype_file / "x.png")]) == 1
     captured = capsys.readouterr()

@@ -76,8 +76,8 @@ def test_a_stage_that_a_gpu_has_no_room_for_is_named(project, monkeypatch) -> No
 def test_a_cell_that_is_named_and_not_there_is_wrong(project) -> None:
     change("imagenet_entries", "mine", value={"genotype": "data/genotypes/mine.json"})
     change("bench", "table", value="data/other.csv.xz")
-    found = [text for state, what, text in doctor.examine("demo") if (state, what) == (doctor.BAD, "given")]
-    assert len(found) == 2
+    found = [text for _, what, text in doctor.examine("demo") if what == "given"]
+    assert len(found) == 2  # and no line that says that all is well
     assert "data/other.csv.xz" in found[0]
     assert "data/genotypes/mine.json" in found[1]
 
@@ -115,6 +115,22 @@ def test_a_folder_without_git_is_found(project) -> None:
     assert (state, "git init" in text, "core.no_scm true" in text) == (doctor.BAD, True, True)
     Path(".git").mkdir()  # empty
     assert checkout()["folder"][0][0] == doctor.BAD
+
+
+def test_a_folder_that_may_not_be_written_is_found(project, monkeypatch) -> None:
+    monkeypatch.setattr(doctor.os, "access", lambda _path, mode: mode != doctor.os.W_OK)
+    assert checkout()["folder"][0] == (doctor.BAD, "nothing may be written here; copy the project, or ask for the right to")
+
+
+@pytest.mark.parametrize("error", [PermissionError, OSError])
+def test_a_lock_that_cannot_be_opened_is_no_lock(project, monkeypatch, error) -> None:
+    Path("lock").touch()
+
+    def refuse(*_arguments: object) -> None:
+        raise error("no")
+
+    monkeypatch.setattr(doctor.fcntl, "flock", refuse)
+    assert not doctor._locked(Path("lock"))
 
 
 @pytest.mark.parametrize("name", ["config", "config.local"])

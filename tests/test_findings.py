@@ -114,13 +114,15 @@ def test_the_page_says_what_its_numbers_say(demo):
     assert found.markdown.startswith("# What was found (demo scale: stand-in images, not a paper result)\n")
     rows = {row["what"]: row for row in records(found.csv)}
     # From the fixture: eoinas 5.05 and 14.55, random 9.05 and 16.55.
-    row = rows["error: eoinas against random cells"]
+    row = rows["test error: eoinas against random cells"]
     assert float(row["difference"]) == pytest.approx(np.mean([5.05, 14.55]) - float(row["before"]))
     expected = ttest_ind([5.05, 14.55], [9.05, 16.55], equal_var=False).confidence_interval()
     assert (float(row["low"]), float(row["high"])) == pytest.approx((expected.low, expected.high))
     assert "no significant difference (p 1)." in found.markdown
-    assert found.metrics["error: OII"]["difference"] == pytest.approx(float(rows["error: OII"]["difference"]), abs=1e-4)
-    row = rows["error: SSS and OII"]
+    assert found.metrics["test_error"]["oii"]["difference"] == pytest.approx(
+        float(rows["test error: OII"]["difference"]), abs=1e-4
+    )
+    row = rows["test error: SSS and OII"]
     assert (row["from"], row["to"]) == ("baseline", "eoinas")
     assert "for 2 epochs of 40,000 images with CutOut on handwritten digits" in found.markdown
     # I ranks better than beta by half in each of four searches: p 2 / 16.
@@ -157,7 +159,7 @@ def test_a_clear_difference_is_said(demo):
 def test_an_interval_alone_is_no_verdict(demo):
     """It leaves out 0, with p 0.03 before the correction for six pairs."""
     set_wrong(demo, sss=(104, 105), eoinas=(100, 101))
-    row = next(row for row in records(findings("demo").csv) if row["what"] == "error: OII")
+    row = next(row for row in records(findings("demo").csv) if row["what"] == "test error: OII")
     assert float(row["high"]) < 0
     assert row["verdict"].startswith("no significant difference (p ")
 

@@ -178,7 +178,8 @@ def test_a_scale_is_a_block() -> None:
     write("laptop", {"search": {"C": 6}})
     assert resolved("laptop")["search/eoinas/0-3"].search.C == 6
     write("laptop", {"serch": {"C": 6}})
-    assert complaint("laptop").startswith("params.yaml: laptop: the block 'serch' is unknown; one of repeats, ")
+    whole = "laptop: no known parameter; if a scale, its block 'serch' is unknown; one of repeats, "
+    assert complaint("laptop").startswith(f"params.yaml: {whole}")
 
 
 def test_the_machine_by_scale_and_stage() -> None:
@@ -302,7 +303,7 @@ def test_runs_and_entries_of_the_paper() -> None:
 def test_items() -> None:
     assert list(params.of_item([7, "0-2", "4"], 8)) == [("7", 7), ("0-2", 0), ("0-2", 1), ("0-2", 2), ("4", 4)]
     assert list(params.of_item(["0-9", 10], 2)) == [("0-9", 0), ("0-9", 1)]
-    for text in ("", "2-1", "-1", "one", "1.5", "0-1-2", "²", " 1"):
+    for text in ("", "2-1", "-1", "one", "1.5", "0-1-2", "²", " 1", "0-999999999999", "1" * 5000):
         with pytest.raises(InputError, match=r"neither a number|range of no numbers"):
             params.numbers(text)
 
@@ -382,7 +383,10 @@ def test_items() -> None:
         ("main_variant", "eoi", "main_variant 'eoi' is unknown; one of baseline, sss, eoinas"),
         ("plain_variant", "sss", "plain_variant: 'sss' prunes"),
         ("search_on", "mnist", "search_on 'mnist' is unknown"),
-        ("metod", {"C": 1}, "metod: the block 'C' is unknown"),
+        ("metod", {"C": 1}, "metod: no known parameter; if a scale, its block 'C' is unknown; one of "),
+        ("entires", {"cifar10-x": {"genotype": "eoinas"}}, "entires: no known parameter; if a scale, its block"),
+        ("my scale", {"search": {"C": 8}}, "the scale 'my scale': a scale's name is made of letters"),
+        ("mine-1", {"search": {"C": 8}}, "the scale 'mine-1': a scale's name"),
         ("demo.seg_search.variant", "eoi", "seg_search.variant 'eoi' is unknown"),
         ("operations.none.colour", "red", "operations.none.colour: "),
         ("method.space", "dart", "unknown search space 'dart'; one of darts"),
@@ -437,7 +441,7 @@ def test_a_key_twice_is_refused() -> None:
     assert complaint() == "params.yaml: the key 'warmup' stands twice in one block; remove one of them"
 
 
-@pytest.mark.parametrize("content", [b"", b"- a list", b"lambda: [", b"\xff\xfe", b"[" * 5000])
+@pytest.mark.parametrize("content", [b"", b"- a list", b"lambda: [", b"\xff\xfe", b"[" * 5000, b"x: 2024-13-45"])
 def test_a_file_that_is_no_mapping_is_refused(content: bytes) -> None:
     Path("params.yaml").write_bytes(content)
     assert complaint().startswith("params.yaml: ")

@@ -87,7 +87,7 @@ def test_a_single_run_has_no_standard_deviation(build):
     build("demo", runs=(4,))
     result = table_1("demo")
     assert "**5.40** (n = 1" in result.markdown
-    assert result.metrics["cifar10"]["eoinas_cutout"] == {"error": 5.4, "n": 1, "params_million": 0.012345}
+    assert result.metrics["cifar10"]["eoinas_cutout"] == {"test_error": 5.4, "n": 1, "params_million": 0.012345}
     first, second = table_3("demo").markdown.split("## Over searches")
     assert "\nNo test possible, there is no spread to test against.\n" in first
     assert "Holm" not in first
@@ -118,7 +118,7 @@ def test_table_1_shows_both_kinds_of_rows(demo):
     assert ours[2:7] == ["**EoiNAS + CutOut** (`eoinas_cutout`)", "–", "< 0.01 (Test CPU)", "12.3 k", "1.23"]
     assert ours[7] == ours[8] == "**5.10 ± 0.10** (n = 3, handwritten digits 16 px)"
     assert rows[34][8] == "–"  # no CIFAR-100 entry of that name
-    assert result.metrics["cifar10"]["sss_cutout"] == {"error": 8.1, "sd": 0.1, "n": 3, "params_million": 0.012348}
+    assert result.metrics["cifar10"]["sss_cutout"] == {"test_error": 8.1, "sd": 0.1, "n": 3, "params_million": 0.012348}
     for fact in (reference.MADDS, reference.ERROR, reference.RANDOM, reference.GDAS_COST):
         assert fact in result.markdown
 
@@ -201,7 +201,7 @@ def test_over_searches_by_hand(demo):
         *("✓", "✓", "**9.80 ± 6.72** (n = 2 searches, handwritten digits 16 px)"),
         "**0: 5.05**, 1: 14.55",
     ]
-    assert result.metrics["over_searches"]["eoinas"] == {"error": 9.8, "sd": 6.7175, "n": 2, "runs": 2}
+    assert result.metrics["over_searches"]["eoinas"] == {"test_error": 9.8, "sd": 6.7175, "n": 2, "runs": 2}
     assert len(body(result.markdown, 3)) == 6
     assert "**n is small.** With 2 searches" in result.markdown
     written = [row for row in records(result.csv) if row["entry"] == "eoinas" and row["part"] != "selected cell"]
@@ -433,7 +433,7 @@ def test_a_variant_and_a_data_set_of_the_user(build):
     assert rows[31][7:10] == ["2.50", "17.3", "–"]
     assert rows[-1][2] == "**EoiNAS, tally reset** (`mine`)"
     assert rows[-1][7:] == ["–", "–", "**5.10 ± 0.10** (n = 3, handwritten digits 16 px)", "gradient-based"]
-    assert result.metrics["photos"]["mine"]["error"] == 5.1
+    assert result.metrics["photos"]["mine"]["test_error"] == 5.1
     assert records(result.csv)[-1]["photos_error"] == "5.10"
     second = body(table_3("demo").markdown, 2)
     assert [row[1].split("`")[1] for row in second] == ["baseline", "sss", "eoinas", "reset", "random"]

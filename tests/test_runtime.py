@@ -1,3 +1,4 @@
+import ast
 import csv
 import errno
 import os
@@ -15,7 +16,7 @@ import numpy as np
 import pytest
 import torch
 
-from eoinas import checkpoint, command, devices, files, formats, schedules, seeds, weights
+from eoinas import checkpoint, code, command, devices, files, formats, schedules, seeds, weights
 from eoinas.errors import InputError
 from eoinas.runlog import RunLog
 
@@ -83,6 +84,8 @@ def test_the_device_calculates_as_asked_for(as_before, allow_tf32: bool, determi
 # The command line
 
 SCRIPT = """
+'Does a thing. Usage: python -m stage SCALE SEED'
+
 import errno, os, signal
 from eoinas import command
 from eoinas.errors import InputError
@@ -181,6 +184,22 @@ def test_a_bug_keeps_its_traceback() -> None:
 def test_a_wrong_number_of_arguments_shows_the_usage(arguments) -> None:
     found = script(*arguments)
     assert (found.returncode, found.stdout, found.stderr) == (1, "", "usage: python -m stage SCALE SEED\n")
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("demo", "-h")])
+def test_help_is_what_the_script_says_of_itself(arguments) -> None:
+    found = script(*arguments)
+    assert (found.returncode, found.stdout, found.stderr) == (0, "Does a thing. Usage: python -m stage SCALE SEED\n", "")
+
+
+@pytest.mark.parametrize("name", code.scripts())
+def test_a_stage_says_what_it_takes(name: str) -> None:
+    module = ast.parse((ROOT / f"stages/{name}.py").read_text())
+    _, _, usage = ast.get_docstring(module).partition("Usage: ")
+    (main,) = (node for node in module.body if isinstance(node, ast.FunctionDef) and node.name == "main")
+    command, *taken = usage.splitlines()[0].split(f"stages.{name}")
+    assert command == "python -m "
+    assert len(taken[0].split()) == len(main.args.args)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -1,5 +1,6 @@
 """The page reports/SCALE/findings.md: what the results say about the paper's claims, each number with what it leaves open."""
 
+import re
 import statistics
 from collections.abc import Iterator, Sequence
 from itertools import combinations
@@ -51,17 +52,24 @@ def findings(scale: str) -> table.Table:
         *_over_searches(plan, searches),
         "Searches of two variants taken as independent draws, Welch's interval; the verdict is that of Welch's test with Holm's "
         "correction for all pairs, as in [table_3.md](table_3.md).\n",
-        _sentences(records, "error", plan),
+        _sentences(records, "test error", plan),
         "## What do the paper's own differences mean?\n",
         *_paper(),
         f"## Transfer{below}\n",
         table.notes(_transfer(scale, plan)),
     ]
-    metrics = {
-        record["what"]: {key: None if record[key] is None else round(record[key], 4) for key in ("difference", "low", "high")}
-        for record in records
-    }
-    return table.Table("\n".join(parts), table.csv_text(records), metrics)
+    return table.Table("\n".join(parts), table.csv_text(records), _metrics(records))
+
+
+def _metrics(records: list[dict]) -> dict:
+    """The estimates by what they are of, with keys that dvc's options can name."""
+    found: dict[str, dict] = {}
+    for record in records:
+        about, _, what = record["what"].partition(": ")
+        group, name = (re.sub(r"\W+", "_", each).lower() for each in (about, what))
+        numbers = {key: record[key] for key in ("difference", "low", "high") if record[key] is not None}
+        found.setdefault(group, {})[name] = {key: round(value, 4) for key, value in numbers.items()}
+    return found
 
 
 def _banner(scale: str, plan: plans.Plan, searches: dict[str, load.Searches]) -> str:
@@ -143,7 +151,7 @@ def _errors(searches: dict[str, load.Searches], steps: list[tuple[str, str, str]
         verdict, difference = welch.NO_TEST, estimate.difference(b.errors, a.errors)
         if test["holm"] is not None:
             verdict = _verdict(difference.value, test["holm"])
-        yield _record(f"error: {what}{against}", one, other, difference, a.mean, b.mean, verdict=verdict)
+        yield _record(f"test error: {what}{against}", one, other, difference, a.mean, b.mean, verdict=verdict)
 
 
 def _verdict(difference: float, p: float) -> str:

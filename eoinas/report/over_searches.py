@@ -80,4 +80,4 @@ def _records(scale: str, plan: plans.Plan, candidate: str, found: load.Searches)
 
 def _metrics(found: load.Searches) -> dict:
     spread = {} if found.sd is None else {"sd": round(found.sd, 4)}
-    return {"error": round(found.mean, 4), **spread, "n": found.n, "runs": found.about.n}
+    return {"test_error": round(found.mean, 4), **spread, "n": found.n, "runs": found.about.n}

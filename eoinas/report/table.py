@@ -119,9 +119,12 @@ def days_text(cost: load.Cost | None) -> str:
 
 
 def error_metrics(runs: load.Runs, complexity: load.Complexity) -> dict:
-    """The numbers of one network on one data set; no ``sd`` for a single run."""
+    """The numbers of one network on one data set; no ``sd`` for a single run.
+
+    The key is not "error", which dvc would take for a file that it failed to load.
+    """
     spread = {} if runs.sd is None else {"sd": round(runs.sd, 4)}
-    return {"error": round(runs.mean, 4), **spread, "n": runs.n, "params_million": complexity.params / 1e6}
+    return {"test_error": round(runs.mean, 4), **spread, "n": runs.n, "params_million": complexity.params / 1e6}
 
 
 def error_record(found: load.Runs | load.Searches) -> dict:
