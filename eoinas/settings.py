@@ -49,6 +49,15 @@ BLOCKS = (
     *("imagenet_data", "imagenet", "cityscapes_data", "seg_search", "seg_network", "seg_pretrain", "seg_train"),
 )
 IMAGENET = "imagenet"  # what its entries are filed under
+# What a source of images does not ask, which need not be said; this stands for it.
+_PAIRS = {"digits_train": 2000, "digits_test": 500}
+_CIFAR = {"image_size": 32, **_PAIRS}
+UNASKED: dict[str, dict[str, Any]] = {
+    **dict.fromkeys(("cifar10", "cifar100"), _CIFAR),
+    "folder": {"check_md5": True, "download": False, **_PAIRS},
+    "digits": {"raw": "data/raw", "check_md5": True, "download": False, **_CIFAR},
+    "digit_pairs": {"raw": "data/raw", "check_md5": True, "download": False, "image_size": 32},
+}
 # Scripts of stages that ask the block ``machine``.
 ON_MACHINE = (
     *("search", "derive", "random_cells", "retrain", "retrain_seeds", "standalone", "imagenet"),
@@ -288,7 +297,9 @@ Files = Iterator[tuple[str, Section]]
 def _data(r: Resolver) -> Files:
     for name in r.top.datasets:
         above = Layer(f"datasets.{name}", {key: value for key, value in r.top.datasets[name].items() if key != "title"})
-        yield f"data/{name}", params.build(DataParams, [above, *r.layers(f"datasets.{name}")])
+        layers = [above, *r.layers(f"datasets.{name}")]
+        unasked = UNASKED.get(str(params.merged(layers).get("source")), {})
+        yield f"data/{name}", params.build(DataParams, [Layer("", unasked), *layers])
     yield "imagenet_data", r.section(ImagenetDataParams, "imagenet_data")
     yield "cityscapes_data", r.section(CityscapesDataParams, "cityscapes_data")
 

@@ -25,11 +25,7 @@ DATA_SET = """  flowers:
     title: Flowers
     source: folder
     raw: pictures
-    check_md5: true
-    download: false
     image_size: 16
-    digits_train: 100
-    digits_test: 100
 """
 ENTRIES = """  cifar10-mine: {genotype: reset, cutout: 16}
   flowers-mine: {genotype: reset}

@@ -139,8 +139,10 @@ def test_an_operation_more_says_what_to_set() -> None:
 
 def test_a_third_data_set_is_a_block() -> None:
     before = resolved("demo")
-    own = {**yaml.safe_load(FILE.read_text())["datasets"]["cifar10"], "title": "Flowers", "source": "folder", "raw": "flowers"}
+    own = {"title": "Flowers", "source": "folder", "raw": "flowers"}
     write("datasets.flowers", own)
+    assert complaint() == "params.yaml: demo.datasets.flowers.image_size: is missing"
+    write("datasets.flowers", {**own, "image_size": 32})
     write("entries.flowers-eoinas", {"genotype": "eoinas", "cutout": 0})
     after = resolved("demo")
     assert after["data/flowers"].source == "folder"
