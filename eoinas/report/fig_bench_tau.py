@@ -18,9 +18,9 @@ COLOURS = {
     **{"beta": "#7f7f7f", "A": "#d9822b", "inverse_E": "#8c6d31", "S": "#17b8dc", "I": "#1f6fb4", "l": "#101040"},
     **{"S_percent": "#f7b6d2", "I_percent": "#c20a29"},
 }
-MEASURES = {"tau": "Kendall's tau: higher is better", "regret": "points lost by taking its first: lower is better"}
+MEASURES = {"tau": "Kendall's tau: higher is better", "regret": "points of accuracy lost by its choice: lower is better"}
 SAME = "S_percent"  # ranks as S does
-WORDS = bench.QUANTITIES | {"S": "S, eq. (9), in percent alike", "I": "I, eq. (10), A as a fraction"}
+WORDS = bench.QUANTITIES | {"S": "S, eq. (9), the same in percent", "I": "I, eq. (10), A as a fraction"}
 BANDS = ("beta", "I", "I_percent")  # the others have lines alone
 
 
