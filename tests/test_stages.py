@@ -358,7 +358,7 @@ def test_a_bad_lambda_is_named(project, refused, weight: object) -> None:
 
 @pytest.mark.parametrize("source", ["cifar10", "folder"])
 def test_a_missing_raw_folder_is_named(project, refused, source: str) -> None:
-    change(demo__datasets__cifar10={"source": source, "raw": "nowhere", "download": False})
+    change(demo__datasets__cifar10={"source": source, "raw": "nowhere", "download": False, "image_size": 32})
     assert "nowhere" in refused("data", "demo", "cifar10")
 
 
