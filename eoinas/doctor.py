@@ -49,7 +49,7 @@ def checkout() -> Iterator[Finding]:
     yield from _dvc()
     if not os.access(".", os.W_OK):
         yield BAD, "folder", "nothing may be written here; copy the project, or ask for the right to"
-    if not Path(".dvc/config").is_file():
+    elif not Path(".dvc/config").is_file():
         yield BAD, "folder", ".dvc/config is not here; copy the project with its hidden files, or clone it"
     elif not any(_is_repository(folder) for folder in (Path.cwd(), *Path.cwd().parents)) and not _without_git():
         yield BAD, "folder", "no git repository, which dvc asks for; run git init, or dvc config core.no_scm true"

@@ -119,7 +119,7 @@ def test_a_folder_without_git_is_found(project) -> None:
 
 def test_a_folder_that_may_not_be_written_is_found(project, monkeypatch) -> None:
     monkeypatch.setattr(doctor.os, "access", lambda _path, mode: mode != doctor.os.W_OK)
-    assert checkout()["folder"][0] == (doctor.BAD, "nothing may be written here; copy the project, or ask for the right to")
+    assert checkout()["folder"] == [(doctor.BAD, "nothing may be written here; copy the project, or ask for the right to")]
 
 
 @pytest.mark.parametrize("error", [PermissionError, OSError])
