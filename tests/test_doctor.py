@@ -201,7 +201,7 @@ def test_no_dvc_at_all_is_found(project, monkeypatch) -> None:
 
 
 def test_a_raw_folder_that_may_not_be_read_is_found(project, monkeypatch) -> None:
-    change("demo", "datasets", "cifar10", "source", value="folder")
+    change("demo", "datasets", "cifar10", value={"source": "folder", "image_size": 8})
 
     def refuse(*_):
         raise PermissionError(13, "Permission denied", "raw/train")
