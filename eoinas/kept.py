@@ -9,6 +9,7 @@ of a data set is left as it is.
 import io
 import lzma
 import os
+import posixpath
 import re
 import shlex
 import shutil
@@ -144,9 +145,12 @@ def _run(text: str, folder: Path) -> None:
 
 def page_of(scale: str) -> str:
     """The findings of a scale as a page elsewhere in the repository, with its links led back."""
-    path = Path(REPORTS, scale, "findings.md")
-    up = "/".join(".." for _ in FINDINGS[scale].parent.parts)
-    text = re.sub(r"\]\((?!https?:)", f"]({up}/{path.parent.as_posix()}/", path.read_text(encoding="utf-8"))
+    path, there = Path(REPORTS, scale, "findings.md"), FINDINGS[scale].parent.as_posix()
+
+    def link(found: re.Match) -> str:
+        return f"]({posixpath.relpath(posixpath.join(path.parent.as_posix(), found[1]), there)})"
+
+    text = re.sub(r"\]\((?!https?:)([^)]+)\)", link, path.read_text(encoding="utf-8"))
     return f"<!-- Made by `make tables`, of {path.as_posix()}. -->\n\n{text}"
 
 

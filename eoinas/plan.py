@@ -38,6 +38,7 @@ class Variant(params.Section):
     label: str
     slimming: bool
     indicator: Literal["oii", "beta", "accuracy", "inverse_epochs", "shuffled", "quotient"]
+    accuracy_unit: Literal["fraction", "percent"]  # of A in eq. (8)
 
 
 class DataSet(params.Section):

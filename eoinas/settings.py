@@ -465,7 +465,8 @@ def _plan(r: Resolver) -> plan.Plan:
         if not isinstance(label := given.get("label"), str):
             raise InputError(f"{params.FILE}: variants.{name}.label: must be the name of the variant in tables and figures")
         found = r.search(SearchCifarParams, "search", name)
-        variants[name] = plan.Variant(label=label, slimming=found.slimming, indicator=found.indicator)
+        kept = {key: getattr(found, key) for key in ("slimming", "indicator", "accuracy_unit")}
+        variants[name] = plan.Variant(label=label, **kept)
     titles = {}
     for name, given in r.top.datasets.items():
         if not isinstance(title := given.get("title"), str):

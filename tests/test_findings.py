@@ -6,8 +6,8 @@ from itertools import combinations
 import numpy as np
 import pytest
 import torch
+from scipy.stats import binomtest, chi2, ttest_1samp, ttest_ind
 from scipy.stats import t as student
-from scipy.stats import ttest_1samp, ttest_ind
 
 from eoinas import bench
 from eoinas import plan as plans
@@ -65,10 +65,21 @@ def test_paired_tests_are_corrected_for_all_that_can_be_made():
 
 
 def test_power_as_often_as_tests_see_it():
-    rng, trials = np.random.default_rng(0), 4000
-    for effect, n in ((1.0, 4), (0.5, 20)):
-        ps = ttest_ind(rng.normal(effect, 1, (n, trials)), rng.normal(0, 1, (n, trials))).pvalue
-        assert estimate.power(effect, n) == pytest.approx((ps < 0.05).mean(), abs=0.025)
+    rng, trials = np.random.default_rng(0), 20_000
+    for effect, n, level in ((1.0, 4, 0.05), (0.5, 20, 0.05), (3.5, 4, 0.05 / 6), (2.0, 2, 0.05)):
+        samples = rng.normal(effect, 1, (n, trials)), rng.normal(0, 1, (n, trials))
+        ps = ttest_ind(*samples, equal_var=False).pvalue
+        assert estimate.power(effect, n, level) == pytest.approx((ps < level).mean(), abs=0.012)
+
+
+def test_differences_below_the_digits_of_a_history_are_none():
+    """11 of 128 images at two seeds, which six digits of two accuracies take for two differences."""
+    assert estimate.paired([[8.59375, 8.5937]]) == [None]
+
+
+def test_an_error_by_its_images():
+    low, high = binomtest(533, 1000).proportion_ci(method="exact")
+    assert estimate.share(53.3, 1000) == pytest.approx((53.3, 100 * low, 100 * high))
 
 
 def test_needed_and_visible_are_where_the_power_is_reached():
@@ -76,7 +87,7 @@ def test_needed_and_visible_are_where_the_power_is_reached():
     assert estimate.power(0.9, n - 1) < estimate.POWER <= estimate.power(0.9, n)
     assert estimate.power(estimate.visible(4), 4) == pytest.approx(estimate.POWER)
     assert estimate.power(estimate.visible(4, 0.05 / 6), 4, 0.05 / 6) == pytest.approx(estimate.POWER)
-    assert estimate.visible(4, 0.05 / 6) == pytest.approx(3.5, abs=0.01)
+    assert estimate.visible(4, 0.05 / 6) == pytest.approx(3.92, abs=0.01)
 
 
 def test_shared_edges_by_hand():
@@ -100,12 +111,29 @@ def test_chance_is_what_random_cells_share(demo):
     assert np.mean(shared) == pytest.approx(expected, abs=0.05)
 
 
+def test_what_cells_with_these_operations_would_share():
+    """Dealt out again and again over the edges, and the inputs drawn."""
+    one, other = (report_fixture.genotype(0, shift) for shift in (0, 1))
+    expected, rng = likeness.by_operations(parse(one, "one"), parse(other, "other")), np.random.default_rng(0)
+
+    def dealt(genotype):
+        found = {**genotype}
+        for cell in ("normal", "reduce"):
+            operations = rng.permutation([operation for operation, _ in genotype[cell]]).tolist()
+            inputs = [int(i) for node in range(2, 6) for i in rng.choice(node, 2, replace=False)]
+            found[cell] = [list(edge) for edge in zip(operations, inputs, strict=True)]
+        return parse(found, "dealt")
+
+    shared = [likeness.shared(dealt(one), dealt(other)) for _ in range(4000)]
+    assert expected == pytest.approx(np.mean(shared), abs=0.08)
+
+
 def test_cells_of_two_seeds(demo):
     cells = likeness.found("demo")
     assert list(cells) == ["baseline", "sss", "eoinas", "random"]
     # Two seeds of a variant differ in one edge, as two variants do.
-    assert likeness.other_seeds(cells, "sss", "sss") == [15]
-    assert likeness.same_seed(cells, "sss", "eoinas") == [15, 15]
+    assert [likeness.shared(*pair) for pair in likeness.other_seeds(cells, "sss", "sss")] == [15]
+    assert [likeness.shared(*pair) for pair in likeness.same_seed(cells, "sss", "eoinas")] == [15, 15]
     assert len(likeness.other_seeds(cells, "sss", "eoinas")) == 2
 
 
@@ -118,7 +146,7 @@ def test_the_page_says_what_its_numbers_say(demo):
     assert float(row["difference"]) == pytest.approx(np.mean([5.05, 14.55]) - float(row["before"]))
     expected = ttest_ind([5.05, 14.55], [9.05, 16.55], equal_var=False).confidence_interval()
     assert (float(row["low"]), float(row["high"])) == pytest.approx((expected.low, expected.high))
-    assert "no significant difference (p 1)." in found.markdown
+    assert "no significant difference (p 1 after correction for 6 tests)." in found.markdown
     assert found.metrics["test_error"]["oii"]["difference"] == pytest.approx(
         float(rows["test error: OII"]["difference"]), abs=1e-4
     )
@@ -131,10 +159,14 @@ def test_the_page_says_what_its_numbers_say(demo):
 
 
 def test_the_papers_steps_in_deviations_of_random_cells(demo):
-    text = findings("demo").markdown
-    effect = (2.93 - 2.72) / reference.RANDOM_SD
-    assert f"SSS: 2.93 to 2.72 %, 0.21 points: 2.3 deviations of seeds, {effect:.2f} of cells." in text
-    assert f"for 80 % it takes {estimate.needed(effect)}." in text
+    text, rng = findings("demo").markdown, np.random.default_rng(0)
+    rows = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("|")]
+    row = next(row for row in rows if row[:2] == ["SSS", "2.93 to 2.72"])
+    for cell, sd in zip(row[2:4], (reference.RANDOM_SD, reference.SEEDS_SD), strict=True):
+        drawn = np.abs(np.subtract(*rng.normal(0, sd, (2, 100_000)))) >= 0.21
+        assert float(cell.removesuffix(" %")) == pytest.approx(100 * drawn.mean(), abs=0.8)
+    assert row[-1] == str(estimate.needed(0.21 / reference.RANDOM_SD))
+    assert next(row for row in rows if row[0] == "Both")[3] == "under 1 %"
 
 
 def set_wrong(folder, **wrong):
@@ -149,11 +181,26 @@ def test_a_clear_difference_is_said(demo):
     """Two searches each, far apart."""
     set_wrong(demo, sss=(500, 501), eoinas=(100, 101))
     text = findings("demo").markdown
-    assert "OII: EoiNAS 10.05, EoiNAS without OII 50.05 %; -40.00" in text
-    line = text.split("OII: EoiNAS 10.05")[1].split("\n")[0]
+    assert "- **OII**: with 10.05 %, without 50.05 %; -40.00" in text
+    line = text.split("- **OII**: with 10.05")[1].split("\n")[0]
     (row,) = [row for row in body(table_3("demo").markdown, 3) if row[0] == "`sss` against `eoinas`"]
     assert row[-1].startswith("**significant**, `eoinas`")  # over searches
-    assert line.endswith(f"**lower** (p {float(row[-2]):.2g}).")
+    assert float(row[-2]) < 0.001
+    assert line.endswith("points: lower (p below 0.001 after correction for 6 tests).")
+
+
+def test_one_search_each_is_said(tmp_path, monkeypatch):
+    folder = report_fixture.builder(tmp_path, monkeypatch)("demo", seeds=(0,))
+    report_fixture.build_bench(folder)
+    text = findings("demo").markdown
+    assert "no test: one search each." in text
+    assert "With 1 searches" not in text
+    assert "| EoiNAS | – | – |" in text  # no second seed to share edges with
+
+
+def test_errors_that_do_not_differ_are_said(demo):
+    set_wrong(demo, baseline=(900, 900), sss=(900, 900), eoinas=(900, 900))
+    assert "no test: every search has the same error." in findings("demo").markdown
 
 
 def test_an_interval_alone_is_no_verdict(demo):
@@ -162,6 +209,7 @@ def test_an_interval_alone_is_no_verdict(demo):
     row = next(row for row in records(findings("demo").csv) if row["what"] == "test error: OII")
     assert float(row["high"]) < 0
     assert row["verdict"].startswith("no significant difference (p ")
+    assert row["verdict"].endswith("; the interval alone leaves out 0)")
 
 
 def test_variants_of_other_lengths(demo):
@@ -171,6 +219,11 @@ def test_variants_of_other_lengths(demo):
             path.write_text("\n".join(path.read_text().splitlines()[:-1]) + "\n")
     row = next(row for row in records(findings("demo").csv) if row["what"].startswith("convergence: SSS"))
     assert float(row["after"]) > 0
+
+
+def test_a_network_no_better_than_chance_is_said(demo):
+    change(demo / "results/demo/imagenet/eoinas/result.json", wrong_top1=49_950)
+    assert "chance 99.9 %, 1000 classes, so no better)." in findings("demo").markdown
 
 
 def test_values_of_a_parameter_are_variants_that_differ_in_it_alone(demo):
@@ -216,5 +269,7 @@ def test_the_power_is_that_of_the_verdicts(tmp_path, monkeypatch):
     sd = np.sqrt(np.mean([np.var(searches.errors, ddof=1) for searches in found.values()]))
     strict, single = (sd * estimate.visible(4, level) for level in (0.05 / 6, 0.05))
     text = findings("demo").markdown
-    assert f"(sd {sd:.2f}), a test finds a difference with a chance of 80 % if it is about {strict:.1f} points" in text
-    assert f"for 6 pairs; one test alone, {single:.1f}." in text
+    low, high = np.sqrt(12 / chi2.ppf((0.975, 0.025), 12))  # four searches of four
+    assert f"(sd {sd:.2f}, known to a factor of {low:.1f} to {high:.1f})" in text
+    assert f"with a chance of 80 % if it is {strict:.1f} points" in text
+    assert f"for 6 pairs; uncorrected, {single:.1f}." in text

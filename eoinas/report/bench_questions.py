@@ -89,22 +89,36 @@ def _chosen(strengths: pd.DataFrame, variant: str, quantity: str) -> pd.DataFram
     return strengths[chosen]
 
 
-def questions(plan: bench.Plan, measured: dict[str, pd.DataFrame], strengths: pd.DataFrame) -> str:
-    """The four questions as a table; without both variants of the last one, three."""
+def asked(plan: bench.Plan, measured: dict[str, pd.DataFrame], strengths: pd.DataFrame) -> list[tuple[str, str, Tested]]:
+    """The four questions in words, the unit and the test of each; without both variants of the last one, three."""
     found = [
         (words, "tau", (by_seed(strengths, plan.masked, one) - by_seed(strengths, plan.masked, other)).to_numpy())
         for words, one, other in RANKINGS
     ]
     words, one, other = CELLS
     if one in plan.variants and other in plan.variants:
-        accuracy = (measured[one][nasbench201.TEST] - measured[other][nasbench201.TEST]).dropna()
-        found.append((words, "points", accuracy.to_numpy()))
+        found.append((words, "points", accuracy(measured, one, other)))
     tests = tested([each for *_, each in found])
+    return [(words, unit, test) for (words, unit, _), test in zip(found, tests, strict=True)]
+
+
+def accuracy(measured: dict[str, pd.DataFrame], one: str, other: str) -> np.ndarray:
+    """Test accuracy of a variant's cells less that of another's in points, by the seeds that both have."""
+    return (measured[one][nasbench201.TEST] - measured[other][nasbench201.TEST]).dropna().to_numpy()
+
+
+def questions(plan: bench.Plan, measured: dict[str, pd.DataFrame], strengths: pd.DataFrame) -> str:
+    """The questions as a table."""
     rows = [
-        [words, str(test.n), f"{interval(test.mean, FORMS[unit])} {unit}", *test.numbers, answer(test, unit)]
-        for (words, unit, _), test in zip(found, tests, strict=True)
+        [words, str(test.n), difference(unit, test), *test.numbers, answer(test, unit)]
+        for words, unit, test in asked(plan, measured, strengths)
     ]
     return table.grid(COLUMNS, rows)
+
+
+def difference(unit: str, test: Tested) -> str:
+    """Such as "+0.006 [-0.003, +0.015] tau"."""
+    return f"{interval(test.mean, FORMS[unit])} {unit}"
 
 
 def readings(plan: bench.Plan, strengths: pd.DataFrame) -> str | None:

@@ -7,12 +7,17 @@ from eoinas.metrics.strength import Mean
 from eoinas.report import welch
 
 LEVEL, POWER = 0.05, 0.8
+POINTS = 200  # of an integral, each way
 
 
 def paired(differences: Sequence[Sequence[float]]) -> list[float | None]:
-    """p of Student's test for each sample of paired differences, after Holm's correction for all; None if they do not differ."""
+    """p of Student's test for each sample of paired differences, after Holm's correction for all; None if they do not differ.
+
+    Differences that the six digits of a history's numbers leave alone do not count.
+    """
     from scipy.stats import ttest_1samp
 
+    differences = [[round(each, 3) for each in sample] for sample in differences]
     ps = {place: float(ttest_1samp(each, 0).pvalue) for place, each in enumerate(differences) if len(set(each)) > 1}
     corrected = dict(zip(ps, welch.holm(list(ps.values())), strict=True))
     return [corrected.get(place) for place in range(len(differences))]
@@ -37,16 +42,23 @@ def difference(a: Sequence[float], b: Sequence[float]) -> Mean:
 
 
 def power(effect: float, n: int, level: float = LEVEL) -> float:
-    """The chance that a two-sided t-test of two samples of ``n`` sees means that are ``effect`` standard deviations apart.
+    """The chance that Welch's two-sided test of two samples of ``n`` sees normal means ``effect`` standard deviations apart.
+
+    Both scatter alike. How the variance falls on the two samples is then a beta variable, independent of its sum, a chi-square:
+    given both, the degrees of freedom are known and the means' difference is normal. Their quantiles stand for them.
 
     Args:
         level: below which p has to be; LEVEL over m is the strictest step of Holm's correction for m tests.
     """
-    from scipy.stats import nct, t
+    import numpy as np
+    from scipy.stats import beta, chi2, norm, t
 
-    freedom, shift = 2 * n - 2, effect * (n / 2) ** 0.5
-    edge = t.ppf(1 - level / 2, freedom)
-    return float(1 - nct.cdf(edge, freedom, shift) + nct.cdf(-edge, freedom, shift))
+    quantiles, each = (np.arange(POINTS) + 0.5) / POINTS, n - 1
+    part = beta.ppf(quantiles, each / 2, each / 2)  # of the first sample
+    edge = t.ppf(1 - level / 2, each / (part**2 + (1 - part) ** 2))
+    found = (chi2.ppf(quantiles, 2 * each) / (2 * each)) ** 0.5  # the standard deviation, in true ones
+    edges, shift = np.outer(edge, found), effect * (n / 2) ** 0.5
+    return float((norm.sf(edges - shift) + norm.cdf(-edges - shift)).mean())
 
 
 def visible(n: int, level: float = LEVEL) -> float:
@@ -54,9 +66,25 @@ def visible(n: int, level: float = LEVEL) -> float:
     from scipy.optimize import brentq
 
     above = 1.0
-    while power(above, n, level) < POWER:  # far beyond it scipy's distribution is not a number
+    while power(above, n, level) < POWER:
         above *= 1.5
     return float(brentq(lambda effect: power(effect, n, level) - POWER, 0.01, above))
+
+
+def share(errors: float, of: int) -> Mean:
+    """An error in percent of ``of`` images, and the interval of what it would be on more of them; Clopper and Pearson's."""
+    from scipy.stats import binomtest
+
+    found = binomtest(round(errors * of / 100), of).proportion_ci(1 - LEVEL)
+    return Mean(errors, 100 * found.low, 100 * found.high)
+
+
+def of_deviation(freedom: int) -> tuple[float, float]:
+    """Between which multiples of a standard deviation of ``freedom`` degrees of freedom the true one lies; 95 %."""
+    from scipy.stats import chi2
+
+    low, high = ((freedom / float(chi2.ppf(1 - tail, freedom))) ** 0.5 for tail in (LEVEL / 2, 1 - LEVEL / 2))
+    return low, high
 
 
 def needed(effect: float) -> int:

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 from eoinas import bench
 from eoinas import plan as plans
 from eoinas.metrics import strength
-from eoinas.report import bench_questions, bench_read, estimate, load, plot, table
-from eoinas.report.fig_bench_tau import COLOURS
+from eoinas.report import bench_questions, bench_read, estimate, findings_cells, load, plot
 from eoinas.report.scale import announce
 
 if TYPE_CHECKING:
@@ -21,6 +20,7 @@ RANKED = {
     **{"I_percent": "I, A in percent", "l": "the chain on I"},
 }
 FEWEST = 4  # searches that have an interval worth drawing
+RANK_COLOUR = "#444444"  # of all on the right: colours on the left are variants
 WIDTH = 18  # letters of a label's line
 
 
@@ -49,13 +49,13 @@ def _errors(axes: "Axes", plan: plans.Plan, searches: dict[str, load.Searches]) 
         axes.scatter(found.errors, [row + 0.2] * found.n, s=26, color=colour, alpha=0.55, linewidth=0)
         _bar(axes, row - 0.1, mean if found.n >= FEWEST else strength.Mean(mean.value, None, None), colour)
     about = next(iter(searches.values())).about
-    _rows(axes, [f"{textwrap.fill(table.label(plan, name), WIDTH)}\nn {found.n}" for name, found in searches.items()])
-    axes.set_xlabel(f"test error, %\n{about.data}; dot: a search")
+    _rows(axes, [f"{textwrap.fill(findings_cells.name(plan, name), WIDTH)}\nn {found.n}" for name, found in searches.items()])
+    axes.set_xlabel(f"test error, %\n{about.data}; dot: a search, or a random cell")
     axes.set_xlim(left=max(0.0, axes.get_xlim()[0]))  # of two searches an interval is wide
     _title(
         axes,
         "Error of the cells found",
-        about_bars=f"Student's, n {FEWEST} and more",
+        about_bars="Student's",
         bars=any(each.n >= FEWEST for each in searches.values()),
     )
 
@@ -63,19 +63,18 @@ def _errors(axes: "Axes", plan: plans.Plan, searches: dict[str, load.Searches]) 
 def _taus(axes: "Axes", asked: bench.Plan, strengths: "pd.DataFrame") -> None:
     for row, quantity in enumerate(RANKED):
         taus = bench_questions.by_seed(strengths, asked.masked, quantity).to_numpy()
-        axes.scatter(taus, [row + 0.25] * len(taus), s=14, color=COLOURS[quantity], alpha=0.5, linewidth=0)
-        _bar(axes, row - 0.1, strength.over_searches(taus), COLOURS[quantity])
+        axes.scatter(taus, [row + 0.25] * len(taus), s=22, color=RANK_COLOUR, alpha=0.5, linewidth=0)
+        _bar(axes, row - 0.1, strength.over_searches(taus), RANK_COLOUR)
     axes.axvline(0, color="0.3", linewidth=1)
     _rows(axes, list(RANKED.values()))
     n = len(asked.variants[asked.masked].searches)
-    axes.set_xlabel(f"Kendall's tau with their true strength\nNAS-Bench-201, n {n}; 1: the same order")
-    _title(axes, "What ranks operations?", about_bars="bootstrap over searches", bars=n >= strength.FEWEST)
+    axes.set_xlabel(f"Kendall's tau with their true strength; 0: chance\nNAS-Bench-201, n {n}")
+    _title(axes, "What ranks operations?", about_bars="bootstrap", bars=n >= strength.FEWEST)
 
 
 def _title(axes: "Axes", words: str, *, about_bars: str, bars: bool) -> None:
-    axes.set_title(
-        f"{words}\n{f'bar: 95 % interval ({about_bars})' if bars else 'diamond: mean; too few for an interval'}", fontsize=12
-    )
+    marks = f"diamond: mean, bar: 95 % interval ({about_bars})" if bars else "diamond: mean; too few for an interval"
+    axes.set_title(f"{words}\n{marks}", fontsize=11)
 
 
 def _bar(axes: "Axes", row: float, mean: strength.Mean, colour: str) -> None:

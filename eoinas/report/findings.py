@@ -3,246 +3,212 @@
 import re
 import statistics
 from collections.abc import Iterator, Sequence
-from itertools import combinations
 from math import comb
 
 import pandas as pd
 
 from eoinas import bench
 from eoinas import plan as plans
-from eoinas.data.cityscapes_labels import CLASSES
-from eoinas.metrics.strength import Mean
-from eoinas.report import bench_questions, bench_read, estimate, likeness, load, load_transfer, reference, table, welch
+from eoinas.metrics import strength
+from eoinas.report import (
+    bench_questions,
+    bench_read,
+    changes,
+    estimate,
+    findings_cells,
+    findings_paper,
+    findings_transfer,
+    load,
+    reference,
+    table,
+)
+from eoinas.report.bench_questions import interval
 from eoinas.report.scale import announce, is_paper
 
 SPREAD = 4  # searches of a variant that say how much they scatter
-NONE = "one search each, or none that differs: nothing can be said"
-PARTS = (("baseline", "sss", "SSS"), ("sss", "eoinas", "OII"))  # the paper's steps: from which variant to which, by what
-WHOLE = ("baseline", "eoinas", "SSS and OII")
+OWN_MEASURE = ("beta", "I", "I_percent")  # whose tau by the paper's own measure is printed
+NOW = "percent"  # the variant on NAS-Bench-201 that is today's default
 
 
 def findings(scale: str) -> table.Table:
-    """Markdown, one line a finding as CSV, metrics.
+    """Markdown, one line a difference as CSV, metrics.
 
     Raises:
         InputError: a result is missing.
     """
-    plan, asked = plans.load(scale), bench.load(scale)
-    cells, strengths = bench_read.cells(scale), bench_read.strengths(scale)
-    final = {name: bench_read.final(cells, name) for name in asked.variants}
+    plan = plans.load(scale)
     searches = {name: load.over_searches(scale, name) for name in plan.candidates}
-    steps = [(one, other, what) for one, other, what in PARTS if one in plan.variants and other in plan.variants]
-    whole = [(one, other, what) for one, other, what in (WHOLE,) if one in plan.variants and other in plan.variants]
+    found = [*changes.convergence(scale, plan), *changes.errors(plan, searches)]
     below = "" if is_paper(scale) else f" ({announce(scale)})"
-    records = [*_convergence(scale, plan, steps), *_errors(searches, [*steps, *whole])]
+    answers, ranking = _ranking(scale)
+    power = _power(searches)
+    first = [part[-1] for part in (*changes.parts(plan)[-1:], *changes.whole(plan))] + [changes.against_random(plan, plan.main)]
+    short = [
+        *answers,
+        *findings_cells.short(scale, plan),
+        *(f"Test error. {sentence}" for sentence in changes.sentences(found, changes.ERROR, first)),
+        *power,
+        findings_paper.short(),
+    ]
     parts = [
         f"# What was found{below}\n",
-        _banner(scale, plan, searches),
+        _banner(scale),
         "![Errors over searches, and what ranks operations](fig_findings.png)\n",
+        _caption(plan, searches),
+        f"## In short{below}\n",
+        table.notes(short),
+        "## Words\n",
+        table.notes(_words(scale, plan, searches)),
         f"## Does the indicator rank operations better than beta?{below}\n",
-        _ranking(asked, final, strengths),
+        ranking,
         f"## Do SSS and OII change the cells?{below}\n",
-        *_likeness(scale, plan),
+        findings_cells.section(scale, plan),
         f"## Do they change how the search converges? (Figs. 7 and 8){below}\n",
-        "Of the supernet, on the operations that it draws; paired by seed, the verdict by Student's test with Holm's correction "
-        "for all of these. A pruned supernet draws from fewer operations and trains each more often, so its training accuracy "
-        "tells of the search and not of the cells.\n",
-        _sentences(records, "convergence", plan),
+        _about_convergence(scale, plan),
+        table.notes(changes.sentences(found, changes.ACCURACY)),
         f"## Do they change the error of the cells?{below}\n",
         *_over_searches(plan, searches),
-        "Searches of two variants taken as independent draws, Welch's interval; the verdict is that of Welch's test with Holm's "
-        "correction for all pairs, as in [table_3.md](table_3.md).\n",
-        _sentences(records, "test error", plan),
+        *(f"{sentence}\n" for sentence in power),
+        "Welch's interval and test of all pairs of rows, as in [table_3.md](table_3.md), as if searches were independent draws. "
+        "The variants have their seeds in common; where that makes cells alike, the test finds less than it could.\n",
+        table.notes(changes.sentences(found, changes.ERROR)),
         "## What do the paper's own differences mean?\n",
-        *_paper(),
+        findings_paper.section(),
         f"## Transfer{below}\n",
-        table.notes(_transfer(scale, plan)),
+        "One training each, but where n is given: differences between rows are not tested. Brackets: what the number of test "
+        "images alone leaves open.\n",
+        table.notes(findings_transfer.lines(scale, plan)),
     ]
-    return table.Table("\n".join(parts), table.csv_text(records), _metrics(records))
+    return table.Table("\n".join(parts), table.csv_text([each.record for each in found]), _metrics(found))
 
 
-def _metrics(records: list[dict]) -> dict:
+def _metrics(found: Sequence[changes.Change]) -> dict:
     """The estimates by what they are of, with keys that dvc's options can name."""
-    found: dict[str, dict] = {}
-    for record in records:
+    metrics: dict[str, dict] = {}
+    for record in (change.record for change in found):
         about, _, what = record["what"].partition(": ")
         group, name = (re.sub(r"\W+", "_", each).lower() for each in (about, what))
         numbers = {key: record[key] for key in ("difference", "low", "high") if record[key] is not None}
-        found.setdefault(group, {})[name] = {key: round(value, 4) for key, value in numbers.items()}
-    return found
+        metrics.setdefault(group, {})[name] = {key: round(value, 4) for key, value in numbers.items()}
+    return metrics
 
 
-def _banner(scale: str, plan: plans.Plan, searches: dict[str, load.Searches]) -> str:
-    about, n = next(iter(searches.values())).about, len(plan.seeds)
+def _banner(scale: str) -> str:
     held = "" if is_paper(scale) else f" **{announce(scale).capitalize()}: no number here may be held against one of the paper.**"
     return (
         f"> Made by the pipeline from the results of scale {scale}; each sentence follows from its numbers by a rule.{held} "
-        f"Searches of {len(plan.variants)} variants, {n} seed{'s' * (n > 1)} each, on {about.data}. Intervals are 95 %, each by "
-        'itself. "No significant difference" means that a test does not find one and not that there is none.\n'
+        "Brackets are 95 % intervals, each by itself. Verdicts are of tests at 5 % that are corrected for their number (Holm), "
+        "so an interval can leave out 0 where the test finds nothing. "
+        '"No significant difference" means that a test does not find one and not that there is none.\n'
     )
 
 
-def _ranking(asked: bench.Plan, final: dict[str, pd.DataFrame], strengths: pd.DataFrame) -> str:
-    n = len(asked.variants[asked.masked].searches)
+def _caption(plan: plans.Plan, searches: dict[str, load.Searches]) -> str:
     return (
-        f"On NAS-Bench-201, where the accuracy of every cell is known, with {n} searches; what counts as an answer was written "
-        "down before (docs/evidence.md). The whole is in [table_bench.md](table_bench.md).\n\n"
-        f"{bench_questions.questions(asked, final, strengths)}"
+        f"*Left: test error of the cells found, {_trained(plan, searches)}; a dot is a search, or of random cells a cell. Right: "
+        "on NAS-Bench-201, how well what a search knows of the operations of an edge ranks them. Bars are of single means; "
+        "differences are tested below.*\n"
     )
 
 
-def _likeness(scale: str, plan: plans.Plan) -> Iterator[str]:
-    cells = likeness.found(scale)
-    whole = likeness.edges(next(iter(cells[plan.main].values())))
-    rows = []
-    for one in plan.candidates:
-        others = likeness.other_seeds(cells, one, one)
-        simple = [likeness.without_weights(cell, plan.space) for cell in cells[one].values()]
-        rows.append([table.label(plan, one), _between(others), _between(simple)])
-    chance = float(likeness.chance(next(iter(cells[plan.main].values())), plan.space))
+def _trained(plan: plans.Plan, searches: dict[str, load.Searches]) -> str:
+    about = next(iter(searches.values())).about
+    times = f"{about.n} times" if about.n > 1 else "once"
+    return f"each trained from scratch {times} for {table.epochs_text(plan, 'retrain', about.epochs)}"
+
+
+def _words(scale: str, plan: plans.Plan, searches: dict[str, load.Searches]) -> Iterator[str]:
+    epochs = int(load.histories(scale, [plan.main])["epoch"].max())
+    n, unit = len(plan.seeds), {"percent": "in percent", "fraction": "as a fraction"}[plan.variants[plan.main].accuracy_unit]
     yield (
-        f"Edges of a search's cells that another search's cells have too, with the same operation between the same nodes, "
-        f"of {whole}: mean (smallest to largest). Chance is {chance:.1f}, inputs and operations drawn evenly, but for zero.\n"
+        "Supernet: the network of all candidate operations, of which a search draws one an edge at every step. Beta: the "
+        "weight of each, which the search trains with it, eq. (2)."
     )
-    columns = ("Searches", f"Shared by two seeds, of {whole}", f"Operations without weights (skip, pooling), of {whole}")
-    yield table.grid(columns, rows)
-    pairs = [
-        [
-            f"{table.label(plan, one)}; {table.label(plan, other)}",
-            _between(likeness.same_seed(cells, one, other)),
-            _between(likeness.other_seeds(cells, one, other)),
-        ]
-        for one, other in combinations(plan.variants, 2)
+    yield (
+        "SSS, search space slimming: a Markov chain, eq. (11), removes operations during the search. OII, the operation "
+        "importance indicator: I = S + lambda * beta, eq. (10), where S is the softmax of A / E, an operation's validation "
+        "accuracy through the epochs that it was trained. I feeds the chain; without OII beta does; without both all operations "
+        "stay, and beta chooses in the end."
+    )
+    yield (
+        f"Searches on {next(iter(searches.values())).about.data}: {len(plan.variants)} variants, {n} seed{'s' * (n > 1)} each, "
+        f"{table.epochs_text(plan, 'search', epochs)}; A is {unit} there. Random cells: one a seed, not searched."
+    )
+    yield (
+        f"Searches on NAS-Bench-201: others, on {bench.load(scale).images}, with A as a fraction unless it says percent. The "
+        "accuracy of each of its cells is known. True strength of an operation on an edge: the mean accuracy of all cells that "
+        "have it there, unless it says otherwise. Tau: Kendall's, 1 for the same order, 0 for chance."
+    )
+
+
+def _ranking(scale: str) -> tuple[list[str], str]:
+    """The answers on ranking in a line each; the section."""
+    plan, strengths, cells = bench.load(scale), bench_read.strengths(scale), bench_read.cells(scale)
+    final = {name: bench_read.final(cells, name) for name in (*plan.variants, bench.MASKED)}
+    short = [
+        f"{words} n {test.n}, {bench_questions.difference(unit, test)}: {bench_questions.answer(test, unit)}."
+        for words, unit, test in bench_questions.asked(plan, final, strengths)
+        if unit == "tau"
     ]
-    if pairs:
-        yield table.grid(("Two variants", "Shared with the same seed", "Shared with another seed"), pairs)
+    lines = [_own_measure(plan, strengths, final)]
+    if NOW in plan.variants and bench_questions.CELLS[-1] in plan.variants:
+        mean = strength.over_searches(bench_questions.accuracy(final, NOW, bench_questions.CELLS[-1]))
+        lines.append(f"The last question for A in percent, the default now: {interval(mean)} points.")
+    return short, (
+        "On NAS-Bench-201. What is asked, and what counts as an answer, was [written down before](../../docs/evidence.md), where "
+        "additions are listed too. All of it: [table_bench.md](table_bench.md).\n\n"
+        f"{bench_questions.questions(plan, final, strengths)}\n"
+        f"Looked at afterwards, and not tested:\n\n{table.notes(lines)}"
+    )
 
 
-def _between(counts: Sequence[int]) -> str:
-    return f"{sum(counts) / len(counts):.1f} ({min(counts)} to {max(counts)})" if counts else reference.NONE
+def _own_measure(plan: bench.Plan, strengths: pd.DataFrame, final: dict[str, pd.DataFrame]) -> str:
+    telling = bench_read.telling(final[plan.masked])
+    rows = bench_read.by_truth(strengths[strengths["variant"] == plan.masked], telling)[bench_read.TELLING]
+    if rows.empty:
+        return "By the paper's own measure (Figs. 1 and 4) no edge tells anything: no replacement changes what a cell computes."
+    taus = {name: bench_read.summary(rows[rows["quantity"] == name], "tau") for name in OWN_MEASURE}
+    found = "; ".join(f"{bench.QUANTITIES[name]}: {interval(mean, '.2f')}" for name, mean in taus.items())
+    return (
+        "By the paper's own measure (Figs. 1 and 4), the search's own cell with the operation in its place, on the "
+        f"{len(telling)} edges where that changes what the cell computes, tau is: {found}."
+    )
 
 
-def _convergence(scale: str, plan: plans.Plan, steps: list[tuple[str, str, str]]) -> Iterator[dict]:
-    """Training accuracy in the last epoch and over all epochs in percent, paired by seed."""
-    curves, found = load.histories(scale, list(plan.variants)), []
-    last = curves[curves["epoch"] == curves.groupby("variant")["epoch"].transform("max")]
-    for one, other, what in steps:
-        for frame, when in ((last, "in the last epoch"), (curves, "over all epochs")):
-            means = 100 * frame.groupby(["variant", "seed"])["train_accuracy"].mean()
-            found.append((f"convergence: {what}, training accuracy {when}", one, other, means[one], means[other]))
-    corrected = estimate.paired([(after - before).tolist() for *_, before, after in found])
-    for (about, one, other, before, after), p in zip(found, corrected, strict=True):
-        change = estimate.mean((after - before).tolist())
-        verdict = NONE if p is None else _verdict(change.value, p)
-        yield _record(about, one, other, change, before.mean(), after.mean(), verdict=verdict)
-
-
-def _errors(searches: dict[str, load.Searches], steps: list[tuple[str, str, str]]) -> Iterator[dict]:
-    """Test error over searches in percent: each step of the method, and each variant against random cells.
-
-    The tests are those of Table III, corrected for all of its pairs.
-    """
-    tests = {test["pair"]: test for test in welch.welch({name: found.errors for name, found in searches.items()})}
-    own = [name for name in searches if name != plans.RANDOM]
-    for one, other, what in [*steps, *((plans.RANDOM, name, name) for name in own)]:
-        a, b = searches[one], searches[other]
-        against = " against random cells" if one == plans.RANDOM else ""
-        test = tests.get((one, other)) or tests[other, one]
-        verdict, difference = welch.NO_TEST, estimate.difference(b.errors, a.errors)
-        if test["holm"] is not None:
-            verdict = _verdict(difference.value, test["holm"])
-        yield _record(f"test error: {what}{against}", one, other, difference, a.mean, b.mean, verdict=verdict)
-
-
-def _verdict(difference: float, p: float) -> str:
-    different = "**lower**" if difference < 0 else "**higher**"
-    return f"{different if p < welch.LEVEL else 'no significant difference'} (p {p:.2g})"
-
-
-def _record(what: str, one: str, other: str, found: Mean, before: float, after: float, *, verdict: str) -> dict:
-    numbers = {"before": before, "after": after, "difference": found.value, "low": found.low, "high": found.high}
-    rounded = {key: None if value is None else round(value, 6) for key, value in numbers.items()}  # the rest is the machine's
-    return {"what": what, "from": one, "to": other, **rounded, "verdict": verdict}
-
-
-def _sentences(records: list[dict], kind: str, plan: plans.Plan) -> str:
-    lines = []
-    for record in records:
-        about, _, what = record["what"].partition(": ")
-        if about == kind:
-            interval = bench_questions.interval(Mean(record["difference"], record["low"], record["high"]))
-            before, after = (
-                f"{table.label(plan, record[name])} {record[value]:.2f}" for name, value in (("from", "before"), ("to", "after"))
-            )
-            lines.append(f"{what}: {after}, {before} %; {interval} points: {record['verdict']}.")
-    return table.notes(lines)
+def _about_convergence(scale: str, plan: plans.Plan) -> str:
+    first = changes.first_prune(scale, plan)
+    return (
+        "Training accuracy of the supernet, on the operations that it draws; paired by seed, Student's interval and test. After "
+        f"the first prune: the mean of the epochs after {first}, up to which searches of one seed are the same. That SSS raises "
+        "it is to be expected of any pruning: the supernet draws from fewer operations and trains each more often. So this tells "
+        "of the search and not of the cells.\n"
+    )
 
 
 def _over_searches(plan: plans.Plan, searches: dict[str, load.Searches]) -> Iterator[str]:
-    first, n = next(iter(searches.values())), len(plan.seeds)
-    many = f"{n} search{'es' * (n > 1)}"
-    length = table.epochs_text(plan, "retrain", first.about.epochs)
+    about = next(iter(searches.values())).about
     yield (
-        f"The cell of every search, trained from scratch {first.about.n} time{'s' * (first.about.n > 1)} for "
-        f"{length}{' with CutOut' * bool(plan.per_seed.cutout)} on {first.about.data}; test error in percent, Student's interval "
-        f"over {many}.\n"
+        f"The cell of every search, {_trained(plan, searches)}{' with CutOut' * bool(plan.per_seed.cutout)} on {about.data}; "
+        f"test error in percent (chance {100 * (1 - 1 / about.classes):.0f}), Student's interval over searches.\n"
     )
-    rows = [
-        [
-            table.label(plan, name),
-            str(found.n),
-            bench_questions.interval(estimate.mean(found.errors), ".2f"),
-            "" if found.sd is None else f"{found.sd:.2f}",
-        ]
-        for name, found in searches.items()
-    ]
+    rows = []
+    for name, found in searches.items():
+        spread = reference.NONE if found.sd is None else f"{found.sd:.2f}"
+        rows.append([findings_cells.name(plan, name), str(found.n), interval(estimate.mean(found.errors), ".2f"), spread])
     yield table.grid(("Cells of", "n", "Error (%)", "sd"), rows)
+
+
+def _power(searches: dict[str, load.Searches]) -> list[str]:
+    """A sentence: what differences of errors the tests can see; none of searches too few or too much alike to say."""
+    n = next(iter(searches.values())).n
     spreads, pairs = [found.sd or 0.0 for found in searches.values()], comb(len(searches), 2)
-    if n >= SPREAD and any(spreads):
-        sd = statistics.fmean(spread**2 for spread in spreads) ** 0.5
-        strictest = estimate.visible(n, estimate.LEVEL / pairs)
-        yield (
-            f"With {many} each that scatter as these do (sd {sd:.2f}), a test finds a difference with a chance of 80 % if it is "
-            f"about {strictest * sd:.1f} points, at the strictest step of Holm's correction for {pairs} pairs; one test alone, "
-            f"{estimate.visible(n) * sd:.1f}.\n"
-        )
-
-
-def _paper() -> Iterator[str]:
-    errors = [float(row.error) for row in reference.TABLE_3]
-    sd = reference.RANDOM_SD
-    lines = []
-    for what, before, after in (("SSS", *errors[:2]), ("OII", *errors[1:3])):
-        effect = (before - after) / sd
-        lines.append(
-            f"{what}: {before:.2f} to {after:.2f} %, {before - after:.2f} points: {(before - after) / reference.SEEDS_SD:.1f} "
-            f"deviations of seeds, {effect:.2f} of cells. Of cells four searches a variant would show it with a chance of "
-            f"{100 * estimate.power(effect, 4):.0f} %; for 80 % it takes {estimate.needed(effect)}."
-        )
-    yield (
-        "Quoted: Table III of the paper has one selected cell a variant. Random cells of the same space, trained by the same "
-        f"recipe, have {reference.RANDOM_ERROR} ± {sd} % ({reference.RANDOM_NETWORKS} networks; {reference.RANDOM_SOURCE}); one "
-        f"cell trained again with other seeds {reference.SEEDS_ERROR} ± {reference.SEEDS_SD} ({reference.SEEDS_SOURCE}). So a "
-        "difference of two selected cells may be of these cells and yet say nothing of the methods that found them. If cells "
-        "that are found scatter as random ones do:\n"
-    )
-    yield table.notes(lines)
-
-
-def _transfer(scale: str, plan: plans.Plan) -> Iterator[str]:
-    for key, entry in plan.imagenet.items():
-        top1, _ = load_transfer.imagenet(scale, key)
-        chance = 100 * (1 - 1 / top1.classes)
-        yield (
-            f"{table.label(plan, entry.genotype)} on {top1.data}, {table.epochs_text(plan, 'imagenet', top1.epochs)}: "
-            f"top-1 error {top1.mean:.2f} %, chance {chance:.2f} % ({top1.classes} classes); one training, {top1.images} images."
-        )
-    for key, entry in plan.cityscapes.items():
-        found = {init: load_transfer.segmented(scale, key, init) for init in load_transfer.INITS}
-        gain = found["pretrained"].miou - found["scratch"].miou
-        yield (
-            f"{table.label(plan, entry.genotype)} on {found['scratch'].data}: mIoU over {found['scratch'].classes} of "
-            f"{len(CLASSES)} classes {found['scratch'].miou:.1f} from scratch, "
-            f"{found['pretrained'].miou:.1f} from the pretrained backbone, {gain:+.1f} points; one training each, so how much of "
-            "it is chance is not known."
-        )
+    if n < SPREAD or not any(spreads):
+        return []
+    sd = statistics.fmean(spread**2 for spread in spreads) ** 0.5
+    low, high = estimate.of_deviation(len(searches) * (n - 1))
+    strictest, single = (estimate.visible(n, estimate.LEVEL / tests) * sd for tests in (pairs, 1))
+    return [
+        f"With {n} searches a variant that scatter as these do (sd {sd:.2f}, known to a factor of {low:.1f} to {high:.1f}), "
+        f"the test finds a difference with a chance of 80 % if it is {strictest:.1f} points, at the strictest step of the "
+        f"correction for {pairs} pairs; uncorrected, {single:.1f}."
+    ]

@@ -1,0 +1,92 @@
+"""Whether the parts of the method change the cells that are found."""
+
+import statistics
+from collections.abc import Iterator, Sequence
+
+from eoinas import plan as plans
+from eoinas.report import changes, likeness, reference, table
+
+
+def name(plan: plans.Plan, candidate: str) -> str:
+    """Whose cells they are, in words."""
+    return "random cells" if candidate == plans.RANDOM else table.label(plan, candidate)
+
+
+def short(scale: str, plan: plans.Plan) -> Iterator[str]:
+    """A line: what the last of the method's parts does; nothing if it is not there."""
+    cells = likeness.found(scale)
+    whole, chance = _form(plan, cells)
+    for one, other, what in changes.parts(plan)[-1:]:
+        pairs = (
+            likeness.same_seed(cells, one, other),
+            likeness.other_seeds(cells, one, other),
+            likeness.other_seeds(cells, other, other),
+        )
+        same, another, own = (f"{statistics.fmean(_counts(each)):.1f}" if each else reference.NONE for each in pairs)
+        yield (
+            f"Cells. With {what} and without, those of one seed share {same} of {whole} edges, of different seeds "
+            f"{another}; two seeds of {table.label(plan, other)} share {own}, two random cells {chance:.1f} on average. "
+            "Described, not tested."
+        )
+
+
+def section(scale: str, plan: plans.Plan) -> str:
+    """Markdown.
+
+    Raises:
+        InputError: a result is missing.
+    """
+    cells = likeness.found(scale)
+    whole, chance = _form(plan, cells)
+    form = next(iter(cells[plan.main].values()))
+    rows = [
+        [
+            name(plan, one),
+            *_shared(likeness.other_seeds(cells, one, one)),
+            _between([likeness.simple(cell, plan.space) for cell in cells[one].values()]),
+        ]
+        for one in plan.candidates
+    ]
+    simple = f"Skips and poolings, of {whole} (drawn evenly {likeness.simple_by_chance(form, plan.space):.1f})"
+    text = (
+        f"Edges that two cells have in common, with the same operation between the same nodes, of {whole}: mean (smallest to "
+        f"largest). Two random cells share {chance:.1f} on average. Expected: what two cells share if each has its own "
+        "operations, but on edges and from inputs drawn at random; what lies above it is a matter of place.\n\n"
+        f"{table.grid(('Cells of', 'Shared by two seeds', 'expected', simple), rows)}"
+    )
+    rows = [
+        [
+            f"{what}: {table.label(plan, other)}; {table.label(plan, one)}",
+            *_shared(likeness.same_seed(cells, one, other)),
+            *_shared(likeness.other_seeds(cells, one, other)),
+        ]
+        for one, other, what in (*changes.parts(plan), *changes.whole(plan))
+    ]
+    if not rows:
+        return text
+    return (
+        f"{text}\n{table.grid(('With and without', 'Shared by one seed', 'expected', 'by two seeds', 'expected'), rows)}\n"
+        f"Searches of one seed are the same up to the first prune, after epoch {changes.first_prune(scale, plan)}. Described, "
+        "not tested: pairs of a few searches are not independent.\n"
+    )
+
+
+def _form(plan: plans.Plan, cells: likeness.Found) -> tuple[int, float]:
+    """Edges of a search's cells, and how many of them two random ones share."""
+    form = next(iter(cells[plan.main].values()))
+    return likeness.edges(form), float(likeness.chance(form, plan.space))
+
+
+def _counts(pairs: Sequence[likeness.Pair]) -> list[int]:
+    return [likeness.shared(*pair) for pair in pairs]
+
+
+def _shared(pairs: Sequence[likeness.Pair]) -> list[str]:
+    """What pairs of cells share, and what is expected."""
+    if not pairs:
+        return [reference.NONE] * 2
+    return [_between(_counts(pairs)), f"{statistics.fmean(likeness.by_operations(*pair) for pair in pairs):.1f}"]
+
+
+def _between(counts: Sequence[int]) -> str:
+    return f"{statistics.fmean(counts):.1f} ({min(counts)} to {max(counts)})"
