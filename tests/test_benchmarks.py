@@ -104,6 +104,7 @@ def test_the_plain_supernet_of_the_benchmark_computes_the_same() -> None:
     torch.testing.assert_close(*found, rtol=1e-6, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_a_search_step_makes_few_calls() -> None:
     found = calls.mean(calls.versions(calls.CASE)["fast, one operation"], 1)
     assert sum(found) <= calls.MOST

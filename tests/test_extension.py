@@ -31,7 +31,7 @@ ENTRIES = """  cifar10-mine: {genotype: reset, cutout: 16}
   flowers-mine: {genotype: reset}
 """
 TINY = {
-    "repeats": {"searches": 2, "retrainings": 2, "per_seed": 1},
+    "repeats": {"searches": 1, "retrainings": 1, "per_seed": 1},
     "search": {"C": 2, "layers": 3, "batch_size": 8, "epoch_images": 8, "epochs": 9, "warmup": 1, "prune_every": 1},
     "retrain": {"C": 2, "layers": 3, "epochs": 1, "batch_size": 8, "epoch_images": 16, "eval_batch_size": 400},
     "derive": {"eval_batch_size": 360, "short": {"C": 2, "layers": 3, "epochs": 1, "batch_size": 8}},
@@ -120,7 +120,7 @@ def test_the_data_set_has_its_column(extended: Path) -> None:
 
 
 def test_the_operation_is_searched_and_pruned_to_the_last(extended: Path) -> None:
-    with np.load(extended / "results/mine/search/reset/0-3/1/trace.npz") as trace:
+    with np.load(extended / "results/mine/search/reset/0-3/0/trace.npz") as trace:
         assert trace["alive"].shape[1:] == (2, 14, 9)
         assert len(trace["prune_epochs"]) == 8
         assert (trace["alive_final"].sum(-1) == 1).all()

@@ -32,6 +32,7 @@ def done(out: Path, names: tuple[str, ...], minutes: float = 9.0) -> tuple[dict,
     return json.loads((out / "gpu.json").read_text()), (out / "README.md").read_text()
 
 
+@pytest.mark.slow
 def test_toy_run_finds_all_that_a_run_finds(tmp_path: Path) -> None:
     value, page = done(tmp_path, gpu.TOY_PARTS)
     parts = value["parts"]
@@ -338,13 +339,14 @@ def test_a_plan_takes_the_timed_steps_of_its_scale(tmp_path: Path) -> None:
     assert plan.timed("demo", tmp_path) is None
 
 
-def test_a_plan_counts_what_was_not_timed() -> None:
+def test_a_plan_counts_what_was_not_timed(monkeypatch: pytest.MonkeyPatch) -> None:
+    counted = [work.Row("retrain_cifar10", 1e12, 9e15, 12), work.Row("seg_search", 1e12, 6e15, 1)]
+    monkeypatch.setattr(plan.work, "rows", lambda scale: counted)
     values = plan.values_of("demo", split=False)
     kinds = ("retrain@demo-cifar10-eoinas-0-9", "seg_search@demo", "table_1@demo")
     needs, takes = {name: set() for name in kinds}, {name: plan.resources.Need(gpu=0.5) for name in kinds}
     without = plan.counted(needs, takes, values, None)
     found = plan.counted(needs, takes, values, plan.Timed("a GPU", {"retrain_cifar10": 7.0}))
-    runs = next(row.count for row in work.rows("demo") if row.stage == "retrain_cifar10")
-    assert found == {**without, kinds[0]: 7.0 * runs / 0.5}
-    assert without[kinds[2]] == 60.0
-    assert without[kinds[0]] != found[kinds[0]]
+    assert found == {**without, kinds[0]: 7.0 * 12 / 0.5}
+    a_second = work.SUSTAINED * 1e12
+    assert without == {kinds[0]: 12 * 9e15 / a_second / 0.5, kinds[1]: 6e15 / a_second / 0.5, kinds[2]: 60.0}

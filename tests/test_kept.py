@@ -117,11 +117,11 @@ def test_a_stage_that_fails_is_named_and_nothing_is_written(demo):
 def test_findings_are_a_page_of_the_project_with_its_links_led_back(demo, monkeypatch):
     monkeypatch.setattr(kept, "FINDINGS", {"demo": Path("docs/findings.md")})
     (demo / "reports/demo").mkdir(parents=True)
-    text = "# Found\n\n![](fig.png) in [the table](table_3.md), [elsewhere](https://example.org/a), [before](../../docs/evidence.md)\n"
+    text = "# Found\n\n![](fig.png) in [the table](table_3.md), [b](https://example.org/a), [before](../../docs/evidence.md)\n"
     (demo / "reports/demo/findings.md").write_text(text)
     page = kept.page_of("demo")
     assert page.startswith("<!-- Made by `make tables`, of reports/demo/findings.md. -->\n\n# Found\n")
-    assert "![](../reports/demo/fig.png) in [the table](../reports/demo/table_3.md), [elsewhere](https://example.org/a)" in page
+    assert "![](../reports/demo/fig.png) in [the table](../reports/demo/table_3.md), [b](https://example.org/a)" in page
     assert "[before](evidence.md)" in page
 
 
