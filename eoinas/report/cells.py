@@ -27,7 +27,7 @@ SPREAD = 0.10  # between the arrow heads of one node
 MARGIN, HEADING, FOOT = 0.22, 0.30, 0.16
 FONT = {"font.family": "DejaVu Sans", "mathtext.fontset": "dejavusans"}
 CONCAT = "#9a9a9a"
-NO_WEIGHTS = "dashed outline: an operation without weights"
+NO_WEIGHTS = "dashed outline: no weights at stride 1"
 # By zlib.crc32 of a name's first word: sep_conv_3x3 and sep_conv_5x5 share a colour, and so does sep_conv_7x7 elsewhere.
 PALETTE = (
     *("#b03060", "#6a3d9a", "#8c564b", "#2166ac", "#7a6a00", "#3f51b5", "#00695c"),

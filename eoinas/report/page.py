@@ -18,7 +18,7 @@ FIGURES = {
     "fig_5_9.png": (
         "Figs. 5 and 9: the selected cells",
         "the cells that the selected searches of the variants ended in, and the best random one. A row names the paper's figure "
-        f"of its like. A dashed outline marks an operation without weights. {NODES}",
+        f"of its like. A dashed outline marks an operation without weights at stride 1. {NODES}",
     ),
     "fig_7_8.png": (
         "Figs. 7 and 8: convergence of the searches",
