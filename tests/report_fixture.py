@@ -312,16 +312,9 @@ def body(markdown: str, number: int = 0) -> list[list[str]]:
 def build_bench(root: Path, scale: str = "demo", seeds: tuple[int, ...] = (0, 1, 2, 3)) -> None:
     """Searches on NAS-Bench-201 as `bench_truth` looks them up: I ranks better than beta by 0.5 in every search."""
     results, variants = root / "results" / scale, ("baseline", "sss", "eoinas", "lambda_5", "epsilon_08")
-    settings = {
-        "lambda": 0.5,
-        "epsilon_1": 0.02,
-        "epsilon_2": 0.01,
-        "slimming": True,
-        "indicator": "oii",
-        "accuracy_unit": "percent",
-    }
+    settings = {"lambda": 0.5, "epsilon_1": 0.02, "epsilon_2": 0.01, "slimming": True, "indicator": "oii"}
     turned = {
-        "baseline": {"slimming": False, "indicator": "beta", "accuracy_unit": "percent"},
+        "baseline": {"slimming": False, "indicator": "beta"},
         "sss": {"indicator": "beta"},
         "lambda_5": {"lambda": 5.0},
         "epsilon_08": {"epsilon_1": 0.08, "epsilon_2": 0.04},
@@ -350,7 +343,8 @@ def build_bench(root: Path, scale: str = "demo", seeds: tuple[int, ...] = (0, 1,
             cells += [f"{name},{seed},{epoch},000000,{90 + position + seed / 4:.2f},100" for epoch in (4, 0)]
             for quantity in ("beta", "A", "inverse_E", "S", "I", "S_percent", "I_percent", "l"):
                 tau = (0.5 if quantity == "I" else 0.0) + seed / 100 + position / 10
-                strengths += [f"{name},{seed},4,{edge},{quantity},mean,{tau:.4f},1.0" for edge in (0, 1)]
+                rows = [f"{name},{seed},4,{edge},{quantity}" for edge in (0, 1)]
+                strengths += [f"{row},{truth},{tau:.4f},1.0" for truth in bench.TRUTHS for row in rows]
     folder = results / "bench_truth"
     folder.mkdir(parents=True)
     (folder / "cells.csv").write_text("\n".join(cells) + "\n", encoding="utf-8")

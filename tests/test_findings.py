@@ -166,7 +166,7 @@ def test_the_papers_steps_in_deviations_of_random_cells(demo):
         drawn = np.abs(np.subtract(*rng.normal(0, sd, (2, 100_000)))) >= 0.21
         assert float(cell.removesuffix(" %")) == pytest.approx(100 * drawn.mean(), abs=0.8)
     assert row[-1] == str(estimate.needed(0.21 / reference.RANDOM_SD))
-    assert next(row for row in rows if row[0] == "Both")[3] == "under 1 %"
+    assert next(row for row in rows if row[:2] == ["SSS and OII", "2.93 to 2.50"])[3] == "under 1 %"
 
 
 def set_wrong(folder, **wrong):
@@ -270,6 +270,6 @@ def test_the_power_is_that_of_the_verdicts(tmp_path, monkeypatch):
     strict, single = (sd * estimate.visible(4, level) for level in (0.05 / 6, 0.05))
     text = findings("demo").markdown
     low, high = np.sqrt(12 / chi2.ppf((0.975, 0.025), 12))  # four searches of four
-    assert f"(sd {sd:.2f}, known to a factor of {low:.1f} to {high:.1f})" in text
-    assert f"with a chance of 80 % if it is {strict:.1f} points" in text
-    assert f"for 6 pairs; uncorrected, {single:.1f}." in text
+    assert f"(sd {sd:.2f} points, known to a factor of {low:.1f} to {high:.1f})" in text
+    assert f"one of {strict:.1f} points is found with a chance of 80 %" in text
+    assert f"for 6 pairs, of {single:.1f} points without correction." in text

@@ -111,7 +111,7 @@ def errors(plan: plans.Plan, searches: dict[str, load.Searches]) -> Iterator[Cha
     The tests are those of Table III, corrected for all of its pairs.
     """
     tests = {test["pair"]: test for test in welch.welch({name: found.errors for name, found in searches.items()})}
-    against = [(plans.RANDOM, name, against_random(plan, name)) for name in plan.variants]
+    against = [(plans.RANDOM, name, f"{table.label(plan, name)}, against random cells") for name in plan.variants]
     for one, other, what in [*parts(plan), *whole(plan), *against]:
         a, b = searches[one], searches[other]
         test = tests.get((one, other)) or tests[other, one]
@@ -119,15 +119,10 @@ def errors(plan: plans.Plan, searches: dict[str, load.Searches]) -> Iterator[Cha
         yield Change(ERROR, what, one, other, a.mean, b.mean, *rest, _untested(b.n, "error"))
 
 
-def against_random(plan: plans.Plan, name: str) -> str:
-    """What a variant's comparison with random cells is called."""
-    return f"{table.label(plan, name)}, against random cells"
-
-
 def _untested(n: int, what: str) -> str:
     return "one search each" if n == 1 else f"every search has the same {what}"
 
 
-def sentences(changes: Sequence[Change], about: str, only: Sequence[str] = ()) -> list[str]:
-    """Those of one kind; ``only``: what they are of."""
-    return [change.sentence for change in changes if change.about == about and (not only or change.what in only)]
+def sentences(changes: Sequence[Change], about: str, of: str = "") -> list[str]:
+    """Those of one kind, whose name has ``of`` in it."""
+    return [change.sentence for change in changes if change.about == about and of in change.what]

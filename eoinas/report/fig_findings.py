@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 RANKED = {
-    **{"beta": "beta", "A": "A alone", "inverse_E": "1 / E alone", "S": "S", "I": "I, A a fraction"},
-    **{"I_percent": "I, A in percent", "l": "the chain on I"},
+    **{"beta": "beta", "A": "A alone", "inverse_E": "1 / E alone", "S": "S", "I": "I (A a fraction)"},
+    **{"I_percent": "I (A in percent)", "l": "chain (fraction)"},
 }
 FEWEST = 4  # searches that have an interval worth drawing
 RANK_COLOUR = "#444444"  # of all on the right: colours on the left are variants
@@ -68,12 +68,12 @@ def _taus(axes: "Axes", asked: bench.Plan, strengths: "pd.DataFrame") -> None:
     axes.axvline(0, color="0.3", linewidth=1)
     _rows(axes, list(RANKED.values()))
     n = len(asked.variants[asked.masked].searches)
-    axes.set_xlabel(f"Kendall's tau with their true strength; 0: chance\nNAS-Bench-201, n {n}")
+    axes.set_xlabel(f"Kendall's tau with true strength\nNAS-Bench-201, n {n}, never pruned")
     _title(axes, "What ranks operations?", about_bars="bootstrap", bars=n >= strength.FEWEST)
 
 
 def _title(axes: "Axes", words: str, *, about_bars: str, bars: bool) -> None:
-    marks = f"diamond: mean, bar: 95 % interval ({about_bars})" if bars else "diamond: mean; too few for an interval"
+    marks = f"diamond: mean, bar: 95 % ({about_bars})" if bars else "diamond: mean; too few for an interval"
     axes.set_title(f"{words}\n{marks}", fontsize=11)
 
 

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from eoinas import plan as plans
 from eoinas.report import changes, likeness, reference, table
 
+EXPECTED = "expected by operations alone"
+
 
 def name(plan: plans.Plan, candidate: str) -> str:
     """Whose cells they are, in words."""
@@ -17,16 +19,13 @@ def short(scale: str, plan: plans.Plan) -> Iterator[str]:
     cells = likeness.found(scale)
     whole, chance = _form(plan, cells)
     for one, other, what in changes.parts(plan)[-1:]:
-        pairs = (
-            likeness.same_seed(cells, one, other),
-            likeness.other_seeds(cells, one, other),
-            likeness.other_seeds(cells, other, other),
-        )
-        same, another, own = (f"{statistics.fmean(_counts(each)):.1f}" if each else reference.NONE for each in pairs)
+        names = ((one, other), (other, other), (one, one))
+        pairs = [likeness.same_seed(cells, one, other), *(likeness.other_seeds(cells, *each) for each in names)]
+        same, another, own, before = (f"{statistics.fmean(_counts(each)):.1f}" if each else reference.NONE for each in pairs)
         yield (
-            f"Cells. With {what} and without, those of one seed share {same} of {whole} edges, of different seeds "
-            f"{another}; two seeds of {table.label(plan, other)} share {own}, two random cells {chance:.1f} on average. "
-            "Described, not tested."
+            f"Edges that two cells have in common, of {whole}. One found with {what} and one without: {same} if the searches had "
+            f"one seed, {another} if they had two. Two searches of {table.label(plan, other)}: {own}; of "
+            f"{table.label(plan, one)}: {before}. Two random cells: {chance:.1f} on average. Not tested."
         )
 
 
@@ -47,12 +46,13 @@ def section(scale: str, plan: plans.Plan) -> str:
         ]
         for one in plan.candidates
     ]
-    simple = f"Skips and poolings, of {whole} (drawn evenly {likeness.simple_by_chance(form, plan.space):.1f})"
+    simple = f"Skips and poolings, of {whole} ({likeness.simple_by_chance(form, plan.space):.1f} if drawn evenly)"
     text = (
         f"Edges that two cells have in common, with the same operation between the same nodes, of {whole}: mean (smallest to "
-        f"largest). Two random cells share {chance:.1f} on average. Expected: what two cells share if each has its own "
-        "operations, but on edges and from inputs drawn at random; what lies above it is a matter of place.\n\n"
-        f"{table.grid(('Cells of', 'Shared by two seeds', 'expected', simple), rows)}"
+        f"largest). Two random cells share {chance:.1f} on average, by calculation; the row of random cells has those drawn "
+        "here. Expected: the operations of each cell, but placed at random. A number above it means that cells agree on where "
+        "operations stand and not only on which ones they "
+        f"use.\n\n{table.grid(('Cells of', 'Edges shared by two of them', EXPECTED, simple), rows)}"
     )
     rows = [
         [
@@ -65,7 +65,7 @@ def section(scale: str, plan: plans.Plan) -> str:
     if not rows:
         return text
     return (
-        f"{text}\n{table.grid(('With and without', 'Shared by one seed', 'expected', 'by two seeds', 'expected'), rows)}\n"
+        f"{text}\n{table.grid(('With and without', 'Shared by one seed', EXPECTED, 'Shared by two seeds', EXPECTED), rows)}\n"
         f"Searches of one seed are the same up to the first prune, after epoch {changes.first_prune(scale, plan)}. Described, "
         "not tested: pairs of a few searches are not independent.\n"
     )
