@@ -125,6 +125,14 @@ def test_findings_are_a_page_of_the_project_with_its_links_led_back(demo, monkey
     assert "[before](evidence.md)" in page
 
 
+def test_the_cells_in_the_repository_are_those_found(tmp_path):
+    kept.unpack(ROOT / "data/kept/study.tar.xz", tmp_path)
+    found = tmp_path / "results/study"
+    cells = {path.stem: path for path in (found / "genotypes").iterdir()} | {"cityscapes": found / "seg_genotype.json"}
+    named = {path.stem.removeprefix("study_"): path for path in (ROOT / "data/genotypes").glob("study_*.json")}
+    assert {name: path.read_text() for name, path in named.items()} == {name: path.read_text() for name, path in cells.items()}
+
+
 @pytest.mark.parametrize("arguments", [["--help"], ["pack"], ["pack", "a", "b"]])
 def test_an_unknown_command_is_told_the_known_ones(monkeypatch, arguments):
     monkeypatch.setattr("sys.argv", ["kept", *arguments])
