@@ -189,6 +189,17 @@ def test_a_clear_difference_is_said(demo):
     assert line.endswith("points: lower (p below 0.001 after correction for 6 tests).")
 
 
+def test_answers_are_counted(demo):
+    """The ranking questions of the fixture have too few searches, so that the errors alone count."""
+    assert (
+        "Of 8 questions on operations and test errors 0 are answered in the method's favour, 0 against it, and 8 are open."
+        in (findings("demo").markdown)
+    )
+    set_wrong(demo, baseline=(900, 901), sss=(500, 501), eoinas=(600, 601))
+    # SSS lower, OII higher, both lower; random cells scatter too much.
+    assert "2 are answered in the method's favour, 1 against it, and 5 are open." in findings("demo").markdown
+
+
 def test_one_search_each_is_said(tmp_path, monkeypatch):
     folder = report_fixture.builder(tmp_path, monkeypatch)("demo", seeds=(0,))
     report_fixture.build_bench(folder)

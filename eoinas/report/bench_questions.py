@@ -79,6 +79,12 @@ def answer(test: Tested, unit: str) -> str:
     return "undecided: " * test.too_few + test.unless("undecided")
 
 
+def sign(test: Tested, unit: str) -> int:
+    """The answer as a number: 1 confirmed, -1 refuted, 0 undecided."""
+    found = answer(test, unit)
+    return found.startswith("**confirmed**") - found.startswith("**refuted**")
+
+
 def by_seed(strengths: pd.DataFrame, variant: str, quantity: str) -> pd.Series:
     """Tau of a quantity, the mean over edges and steps of each search."""
     return _chosen(strengths, variant, quantity).groupby("seed")["tau"].mean()

@@ -38,6 +38,13 @@ class Change(NamedTuple):
         return f"no significant difference ({p}{'; the interval alone leaves out 0' * _leaves_out_0(self.difference)})"
 
     @property
+    def sign(self) -> int:
+        """Of an error: 1 if the test finds it lower, in the method's favour, -1 if higher, 0 if it finds nothing."""
+        if self.p is None or self.p >= welch.LEVEL:
+            return 0
+        return 1 if self.difference.value < 0 else -1
+
+    @property
     def sentence(self) -> str:
         """Such as "**OII**: with 10.56 %, without 10.69 %, -0.14 [-6.95, +6.67] points: no significant difference (p 1)."."""
         values = f"with {self.after:.2f} %, without {self.before:.2f} %"

@@ -42,6 +42,7 @@ def findings(scale: str) -> table.Table:
         "![Errors over searches, and what ranks operations](fig_findings.png)\n",
         _caption(plan, searches),
         f"## In short{below}\n",
+        _count([*ranking.signs, *(change.sign for change in found if _asked(plan, change))]),
         f"**Which operations are good?** {ranking.about}",
         table.notes(ranking.answers),
         f"**Are the cells better?** On the paper's own space, {len(plan.seeds)} searches of each variant on {data}.\n",
@@ -99,6 +100,24 @@ def _banner(scale: str) -> str:
         'find may be there. "Refuted by the interval" is no test: the interval ends below the smallest advantage that was called '
         "relevant beforehand.\n"
     )
+
+
+def _asked(plan: plans.Plan, change: changes.Change) -> bool:
+    """Whether it is an error by which the method is judged: not that of a part of it against random cells."""
+    return change.about == changes.ERROR and (change.one != plans.RANDOM or change.other == plan.main)
+
+
+def _count(signs: Sequence[int]) -> str:
+    """How many questions are answered, and how."""
+    favour, against, still = (signs.count(sign) for sign in (1, -1, 0))
+    return (
+        f"Of {len(signs)} questions on operations and test errors {favour} {_is(favour)} answered in the method's favour, "
+        f"{against} against it, and {still} {_is(still)} open.\n"
+    )
+
+
+def _is(count: int) -> str:
+    return "is" if count == 1 else "are"
 
 
 def _caption(plan: plans.Plan, searches: dict[str, load.Searches]) -> str:

@@ -19,7 +19,8 @@ class Ranking(NamedTuple):
     """Text of both places of the page."""
 
     about: str  # of which searches
-    answers: list[str]  # a line a question
+    answers: list[str]  # a line a question, and what is not tested
+    signs: list[int]  # a question: 1 for an answer in the method's favour, -1 against it, 0 for none
     section: str
 
 
@@ -36,9 +37,10 @@ def ranking(scale: str) -> Ranking:
         f"Searches of {plan.images} on NAS-Bench-201, where the accuracy of every cell is known. Rankings are those on the {n} "
         f"supernets of `{plan.masked}`, which never prune, the mean over edges and all steps of the chain.\n"
     )
+    asked = bench_questions.asked(plan, final, strengths)
     answers = [
         f"{words} n {test.n}, {bench_questions.difference(unit, test)}: {bench_questions.answer(test, unit)}."
-        for words, unit, test in bench_questions.asked(plan, final, strengths)
+        for words, unit, test in asked
     ]
     beside = table.notes(_beside(plan, strengths, final))
     section = (
@@ -47,7 +49,8 @@ def ranking(scale: str) -> Ranking:
         f"[table_bench.md](table_bench.md).\n\n{bench_questions.questions(plan, final, strengths)}\nLooked at afterwards, and "
         f"not tested:\n\n{beside}"
     )
-    return Ranking(about, [*answers, *(f"Not tested. {line}" for line in _accuracy(plan, final))], section)
+    answers += [f"Not tested. {line}" for line in _accuracy(plan, final)]
+    return Ranking(about, answers, [bench_questions.sign(test, unit) for _, unit, test in asked], section)
 
 
 def _accuracy(plan: bench.Plan, final: dict[str, pd.DataFrame]) -> Iterator[str]:
