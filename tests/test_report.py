@@ -177,7 +177,7 @@ def test_table_3_marks_and_rows(demo):
 
 
 def test_a_control_goes_by_its_name(build):
-    control = {"shuffled": {"label": "OII shuffled", "slimming": True, "indicator": "shuffled"}}
+    control = {"shuffled": {"label": "OII shuffled", "slimming": True, "indicator": "shuffled", "accuracy_unit": "percent"}}
     mine = {**report_fixture.ENTRIES["cifar10"], "mine": {"genotype": "shuffled", "cutout": 0}}
     build("demo", variants={**report_fixture.VARIANTS, **control}, entries={**report_fixture.ENTRIES, "cifar10": mine})
     result = table_3("demo")
@@ -388,7 +388,7 @@ def test_panels_of_fig_7_8():
 
 
 def test_rows_of_fig_5_9_name_the_papers_figure_of_their_like():
-    later = {"sigma": {"label": "Another chain", "slimming": True, "indicator": "beta"}}
+    later = {"sigma": {"label": "Another chain", "slimming": True, "indicator": "beta", "accuracy_unit": "percent"}}
     value = report_fixture.plan(variants={**report_fixture.VARIANTS, **later, **report_fixture.RESET})
     plan = plans.Plan.model_validate_json(json.dumps(value))
     assert [_title(plan, name) for name in plan.candidates] == [
