@@ -18,7 +18,7 @@ from eoinas.report.fig_10 import fig_10
 from eoinas.report.fig_indicator import chosen_edges
 from eoinas.report.fig_retrain import APART, fig_retrain, offsets
 from eoinas.report.fig_seg_search import fig_seg_search
-from eoinas.report.page import FIGURES, PARTS, page
+from eoinas.report.page import FIGURES, PARTS, PICTURE, page
 from eoinas.report.scale import announce
 from eoinas.report.table_1 import table_1
 from eoinas.report.table_2 import table_2
@@ -471,6 +471,9 @@ def write_reports(root: Path) -> None:
     for number, make in ((1, table_1), (2, table_2), (3, table_3), (4, small_table_4), (5, table_5)):
         (folder / f"table_{number}.md").write_text(make("demo").markdown, encoding="utf-8")
     (folder / "table_bench.md").write_text("# NAS-Bench-201 (demo scale)\n", encoding="utf-8")
+    (folder / "findings.md").write_text(
+        "# Found\n\n## In short (demo scale)\n\n- Nothing yet.\n\n## Words\n\n- None.\n", encoding="utf-8"
+    )
     for name in FIGURES:
         (folder / name).write_bytes(PNG)
 
@@ -479,6 +482,8 @@ def test_page(demo):
     write_reports(demo)
     text = page("demo")
     assert text.startswith("# Results of EoiNAS, demo scale: stand-in images, not a paper result\n")
+    assert "\n## What was found (demo scale)\n\n- Nothing yet.\n\n" in text
+    assert "- None." not in text
     assert "6 searches on CIFAR-10: 3 variants, 2 seeds each, 8 epochs of 500 images of each half, 7 prunes" in text
     assert "24 training runs of entries: 8 networks, 3 runs each, 2 epochs of 40,000 images." in text
     assert "random search, 2 run(s) each, 2 epochs of 40,000 images: 16 training runs, of which 8 are an entry's." in text
@@ -495,8 +500,15 @@ def test_page(demo):
     assert "{" not in text.replace("{k", "")
     for fact in (reference.GDAS_ABLATION, reference.GDAS_COST, reference.RANDOM, reference.MADDS, reference.FRRN_MEAN):
         assert fact in text
-    places = [text.index(f"]({name})") for name in PARTS if "table_" not in name]
+    places = [text.index(f"]({name})") for name in (PICTURE, *PARTS) if "table_" not in name]
     assert places == sorted(places)
+
+
+def test_a_page_of_findings_without_answers_is_run_again(demo):
+    write_reports(demo)
+    (demo / "reports/demo/findings.md").write_text("# Found\n")
+    with pytest.raises(InputError, match=r"findings\.md: has no part 'In short'; run the stage findings again"):
+        page("demo")
 
 
 def test_pictures_of_others_are_not_passed_on(demo):

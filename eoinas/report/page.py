@@ -13,7 +13,7 @@ NODES = "c(k-2) and c(k-1) are the outputs of the two cells before, c(k) is this
 FIGURES = {
     "fig_findings.png": (
         "In one picture",
-        "what [findings.md](findings.md) says in words, with all numbers.",
+        "errors over searches, and what ranks operations.",
     ),
     "fig_5_9.png": (
         "Figs. 5 and 9: the selected cells",
@@ -79,9 +79,9 @@ FIGURES = {
     ),
 }
 # Tables and figures in the order of the page.
+PICTURE = "fig_findings.png"  # the first
 PARTS = (
     *(
-        "fig_findings.png",
         "table_1.md",
         "table_3.md",
         "fig_5_9.png",
@@ -108,6 +108,8 @@ def page(scale: str) -> str:
     parts = [
         f"# Results of EoiNAS, {announce(scale)}\n",
         _banner(scale, plan, runs),
+        _found(folder / "findings.md"),
+        _figure(scale, plan, PICTURE),
         "## What was run (measured)\n",
         table.notes(_counts(scale, plan, runs)),
         "## Selected seeds (measured)\n",
@@ -204,13 +206,25 @@ def _selected(scale: str, plan: plans.Plan) -> str:
     return f"Score: validation accuracy of the derived network, to be compared within a row alone.\n\n{table.grid(columns, rows)}"
 
 
+def _found(path: Path) -> str:
+    """The answers of the page of findings, and where the rest is."""
+    _, _, rest = _read(path).partition("## In short")
+    title, _, answers = rest.partition("## Words")[0].partition("\n")
+    if not answers:
+        raise InputError(f"{path}: has no part 'In short'; run the stage findings again")
+    return f"## What was found{title}\n\n{answers.strip()}\n\nWords, tables and all numbers: [findings.md](findings.md).\n"
+
+
 def _inlined(path: Path) -> str:
     """A written table, its headings one level down."""
+    return "".join(f"#{line}" if line.startswith("#") else line for line in _read(path).splitlines(keepends=True))
+
+
+def _read(path: Path) -> str:
     try:
-        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        return path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
-    return "".join(f"#{line}" if line.startswith("#") else line for line in lines)
 
 
 def _figure(scale: str, plan: plans.Plan, name: str) -> str:
