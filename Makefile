@@ -8,7 +8,7 @@ export DVC_NO_ANALYTICS := 1
 
 # JOBS=2: two stages side by side, in the place of one after another.
 repro: $(VENV)/run  ## the whole graph at the scale of params.yaml
-	@find .dvc/tmp -name rwlock -empty -delete 2>/dev/null || true  # left by a dvc that was killed while it wrote it; no dvc can read it
+	@python -m eoinas.locks  # where dvc was killed while it wrote its file of locks, no dvc can read it
 	$(if $(JOBS),python -m eoinas.fan --jobs $(JOBS),python -m dvc --wait-for-lock repro)
 
 test: $(VENV)/dev  ## the tests, minutes

@@ -16,7 +16,7 @@ import torch
 import yaml
 from scipy.stats import kendalltau
 
-from eoinas import files, params, settings
+from eoinas import params, settings
 from eoinas.data import batches, cifar, imageset, nasbench201
 from eoinas.data.images import Images, SplitParams, halves, mixed
 from eoinas.models.supernet import Supernet
@@ -95,7 +95,8 @@ def main() -> None:
             line = json.dumps(row)
             print(line, flush=True)
             OUT.parent.mkdir(exist_ok=True)
-            files.write_text(OUT, (OUT.read_text() if OUT.is_file() else "") + line + "\n")
+            with OUT.open("a") as file:  # several processes may write
+                file.write(line + "\n")
 
 
 if __name__ == "__main__":

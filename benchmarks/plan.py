@@ -91,6 +91,8 @@ def timed(scale: str, folder: Path) -> Timed | None:
         return None
     value = formats.read_json(path)
     rows = value["parts"].get("hours", {}).get("rows", [])
+    if not rows or "device" not in value["machine"]:
+        return None
     return Timed(value["machine"]["device"], {row["stage"]: HOUR * row["hours"] / row["runs"] for row in rows if "hours" in row})
 
 
@@ -122,6 +124,8 @@ def case(title: str, scale: str, wide: bool, numbers: list[int], steps: Timed | 
     if not wide:
         seconds |= {stage: took for stage, took in driver.known_seconds().items() if stage in needs}
     largest = max(need.gpu for need in takes.values())
+    if max(numbers) < largest:
+        raise InputError(f"numbers of GPUs: one of at least {largest:g}, which a stage takes in the case '{title}'")
     return Case(title, needs, takes, seconds, [plan.imagined(needs, takes, seconds, n) for n in numbers if n >= largest])
 
 

@@ -4,8 +4,8 @@ The two newest states lie in ``$DVC_ROOT/.scratch/<stage>-<fingerprint>/``. The 
 files and code, so a state is never taken up by another computation. A file is the SHA-256 of its payload, then the payload.
 """
 
+import contextlib
 import copy
-import errno
 import fcntl
 import hashlib
 import io
@@ -22,7 +22,7 @@ from types import TracebackType
 import torch
 from torch import Tensor
 
-from eoinas import code, command, files
+from eoinas import code, command, files, locks
 from eoinas.errors import InputError
 
 _DIGEST = hashlib.sha256().digest_size
@@ -30,7 +30,6 @@ _DONE = "done"
 TIMING = "timing.json"
 FORMAT = 1  # of a saved state; another number when what a state holds, or how a loop takes it up, has changed
 _FORMAT_KEY = "format"
-_NO_LOCKS = {errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS}
 
 
 def fingerprint(script: str, parameters: object, inputs: Iterable[Path | str]) -> str:
@@ -85,29 +84,30 @@ class Checkpoint:
 
     def __enter__(self) -> "Checkpoint":
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._lock = open(self._folder / "lock", "w")
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            self._lock.close()
-            raise InputError(
-                f"{self._stage}: another process works on this stage ({self._folder}); wait for it or end it"
-            ) from None
-        except OSError as error:
-            self._lock.close()
-            if error.errno not in _NO_LOCKS:
-                raise
-            raise InputError(
-                f"{self._folder}: this file system has no locks ({error.strerror}); make .scratch a link to a local disk's folder"
-            ) from None
+        lock = locks.hold(self._folder / "lock")
+        if lock is None:
+            raise InputError(f"{self._stage}: another process works on this stage ({self._folder}); wait for it or end it")
+        self._lock = lock
+        shutil.rmtree(self._over, ignore_errors=True)
         command.wait_for_checkpoint()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None) -> None:
         if kind is None or not any(path.is_file() for path in self._folder.rglob("*") if path.name != "lock"):
-            shutil.rmtree(self._folder, ignore_errors=True)
+            self._remove()
         fcntl.flock(self._lock, fcntl.LOCK_UN)  # a forked loader worker may still have the file open
         self._lock.close()
+
+    @property
+    def _over(self) -> Path:
+        return self._folder.with_name(f"{self._folder.name}.over")
+
+    def _remove(self) -> None:
+        """All states at once: a run that is killed meanwhile leaves none of them, or all."""
+        shutil.rmtree(self._over, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            self._folder.rename(self._over)
+        shutil.rmtree(self._over, ignore_errors=True)
 
     def part(self, name: str, work: Callable[["Checkpoint", Path], None]) -> Path:
         """One of several trainings that the stage does in turn; one that a killed run had finished is not done again.

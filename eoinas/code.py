@@ -6,6 +6,7 @@ has it too.
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from eoinas import files
@@ -19,6 +20,7 @@ WITHOUT_EFFECT = {
     "eoinas/code.py": "says which code has an effect",
     "eoinas/command.py": "the command line, signals, and what is said of errors",
     "eoinas/errors.py": "the class of what is said to the user",
+    "eoinas/locks.py": "keeps processes apart",
     "eoinas/files.py": "writes the bytes that it is given, whole or not at all",
     "eoinas/params.py": "reads what the stage `settings` has resolved; the values themselves are dependencies",
     "eoinas/progress.py": "the progress bar and the lines of a log",
@@ -61,8 +63,14 @@ def closure(module: str, root: Path = ROOT) -> set[str]:
 
 def _imported(path: str, root: Path) -> set[str]:
     """Files of the project that one file imports."""
-    tree = ast.parse((root / path).read_text(encoding="utf-8"), path)
-    return {file for node in ast.walk(tree) for module in _modules(node, path, root) for file in _files(module, root)}
+    nodes = _imports((root / path).read_text(encoding="utf-8"), path)
+    return {file for node in nodes for module in _modules(node, path, root) for file in _files(module, root)}
+
+
+@cache
+def _imports(text: str, path: str) -> list[ast.AST]:
+    """Nodes of the syntax tree that can import; a file is parsed once for all scripts."""
+    return [node for node in ast.walk(ast.parse(text, path)) if isinstance(node, ast.Import | ast.ImportFrom | ast.Name)]
 
 
 def _modules(node: ast.AST, path: str, root: Path) -> Iterator[str]:

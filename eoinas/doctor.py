@@ -5,7 +5,6 @@ Exit code 0 only when that scale can run here.
 
 import configparser
 import fcntl
-import json
 import os
 import re
 import shutil
@@ -16,7 +15,7 @@ from functools import partial
 from importlib import metadata
 from pathlib import Path
 
-from eoinas import bench, entries, genotype, params, settings
+from eoinas import bench, entries, genotype, locks, params, settings
 from eoinas.data import nasbench201
 from eoinas.data.cityscapes import CityscapesDataParams
 from eoinas.data.imagenet import ImagenetDataParams
@@ -25,6 +24,8 @@ from eoinas.errors import InputError
 
 # Free space in GiB for results, DVC's cache and prepared data, raw data not counted: about twice what the stages write.
 DISK = {"demo": 1, "study": 4, "paper": 20}  # a scale of one's own: as paper
+LONG = {"paper": "years", "gpu": "months"}  # without a GPU
+WORKSPACE = 5.4  # of seg_train in float32 on one H200: 41.7 GB taken, by what is counted; with allow_tf32 1.2
 OK, NOTE, BAD = "ok", "note", "WRONG"
 Finding = tuple[str, str, str]  # one of the three, what was looked at, what was found
 
@@ -109,7 +110,7 @@ def devices(scale: str) -> Iterator[Finding]:
         yield OK, f"GPU {number}", f"{torch.cuda.get_device_name(number)}, {memory:.0f} GiB"
     if not torch.cuda.is_available():
         what = f"none, {os.cpu_count()} CPU cores"
-        yield (NOTE, "GPU", f"{what}: scale paper would take years") if scale == "paper" else (OK, "GPU", what)
+        yield (NOTE, "GPU", f"{what}: scale {scale} would take {LONG[scale]}") if scale in LONG else (OK, "GPU", what)
 
 
 def memory(resolved: Mapping[str, params.Section]) -> Iterator[Finding]:
@@ -127,6 +128,13 @@ def memory(resolved: Mapping[str, params.Section]) -> Iterator[Finding]:
             NOTE,
             "memory",
             f"more than the GPU's {min(sizes):.0f} GiB: {', '.join(large)}; use several GPUs, accumulate, or bf16",
+        )
+    elif sizes and not resolved["seg_train"].train.allow_tf32 and WORKSPACE * found["seg_train"] > min(sizes):
+        yield (
+            NOTE,
+            "memory",
+            f"seg_train in float32 took {WORKSPACE} times its count on an H200, with allow_tf32 1.2 times: set it in the "
+            "block seg_train, or watch the first step",
         )
 
 
@@ -237,20 +245,21 @@ def leftovers() -> Iterator[Finding]:
     for folder in sorted(
         path for path in (root / ".scratch").glob("*") if (path / "lock").is_file() and _STATES.search(path.name)
     ):
-        size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 2**20
+        size = sum(map(_size, folder.rglob("*"))) / 2**20
         what = "is being worked on" if _locked(folder / "lock") else "was killed; it goes on from here, or delete the folder"
         yield NOTE, str(folder), f"{what} ({size:.1f} MiB)"
     if _locked(root / ".dvc/tmp/lock"):
         yield NOTE, "dvc", "another dvc command runs in this folder; use `dvc --wait-for-lock`"
-    elif _damaged(path := root / ".dvc/tmp/rwlock"):
+    elif locks.damaged(path := root / locks.RWLOCK):
         yield BAD, str(path), "dvc was killed while it wrote this file and cannot read it; delete it, nothing else is lost"
 
 
-def _damaged(path: Path) -> bool:
+def _size(path: Path) -> int:
+    """Bytes of a file; none of one that a stage has just renamed."""
     try:
-        return path.is_file() and not isinstance(json.loads(path.read_text()), dict)
-    except ValueError:
-        return True
+        return path.stat().st_size if path.is_file() else 0
+    except FileNotFoundError:
+        return 0
 
 
 def _locked(path: Path) -> bool:

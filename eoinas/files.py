@@ -56,7 +56,9 @@ def replacing_folder(path: Path | str) -> Iterator[Path]:
     """
     path = Path(path)
     temporary = _temporary(path)
-    shutil.rmtree(temporary, ignore_errors=True)
+    before = temporary.with_suffix(".before")
+    for folder in (temporary, before):
+        shutil.rmtree(folder, ignore_errors=True)
     try:
         with _enough_room(path, temporary, 0):
             temporary.mkdir()
@@ -65,11 +67,12 @@ def replacing_folder(path: Path | str) -> Iterator[Path]:
                 sync(child)
             sync(temporary)
             if path.exists():
-                shutil.rmtree(path)
+                path.replace(before)  # a folder that is being deleted would be half of one
             temporary.replace(path)
             sync(path.parent)
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        for folder in (temporary, before):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _temporary(path: Path) -> Path:

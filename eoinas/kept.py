@@ -122,6 +122,10 @@ def make(scale: str) -> None:
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(path, folder / path)
         (folder / REPORTS / scale).mkdir(parents=True)
+        made_here = {path for stage in chosen.values() for path in _paths(stage, "outs")}
+        for path in {path for stage in chosen.values() for path in _paths(stage, "deps") if path.startswith(REPORTS)} - made_here:
+            if Path(path).exists():  # a figure that shows images
+                shutil.copy(path, folder / path)
         for number, (stage, entry) in enumerate(chosen.items(), 1):
             print(f"{number} of {len(chosen)}: {stage}", flush=True)
             _run(entry["cmd"], folder)

@@ -6,6 +6,7 @@ Every consumer declares its own section beside the code that uses it; ``eoinas.s
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Annotated, Any, NamedTuple, TypeVar
 
 import yaml
@@ -43,6 +44,10 @@ class Layer(NamedTuple):
     values: Mapping[str, Any]
 
 
+class _Twice(Exception):
+    """A key."""
+
+
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
     """YAML as DVC writes it: 1e-05 is a number (PyYAML alone reads a string), a key twice is a mistake."""
 
@@ -50,7 +55,7 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
         keys = [key.value for key, _ in node.value]
         twice = sorted({key for key in keys if keys.count(key) > 1})
         if twice:
-            raise InputError(f"{FILE}: the key '{twice[0]}' stands twice in one block; remove one of them")
+            raise _Twice(twice[0])
         return super().construct_mapping(node, deep)
 
 
@@ -61,6 +66,21 @@ _Loader.add_implicit_resolver(
 )
 
 
+def read_yaml(path: Path | str) -> object:
+    """A YAML file as plain values.
+
+    Raises:
+        InputError: it is not YAML, or has a key twice.
+        OSError: it cannot be read.
+    """
+    try:
+        return yaml.load(Path(path).read_text(encoding="utf-8"), _Loader)
+    except _Twice as error:
+        raise InputError(f"{path}: the key '{error}' stands twice in one block; remove one of them") from None
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: the 13th month, or no UTF-8
+        raise InputError(f"{path}: not YAML ({' '.join(str(error).split())})") from None
+
+
 def read() -> dict:
     """The whole of params.yaml as plain values.
 
@@ -68,12 +88,9 @@ def read() -> dict:
         InputError: the file is missing, is not YAML, or is no mapping.
     """
     try:
-        with open(FILE, encoding="utf-8") as file:
-            values = yaml.load(file, _Loader)
+        values = read_yaml(FILE)
     except FileNotFoundError:
         raise InputError(f"{FILE}: no such file; run from the project's top folder") from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: the 13th month, or no UTF-8
-        raise InputError(f"{FILE}: not YAML ({' '.join(str(error).split())})") from None
     if not isinstance(values, dict):
         raise InputError(f"{FILE}: must be a mapping of keys to values")
     return values
@@ -222,7 +239,7 @@ def choice(text: str, known: Iterable[str], what: str) -> str:
         InputError: it is not.
     """
     if text not in (known := list(known)):
-        raise InputError(f"unknown {what} '{text}'; one of {', '.join(known)}")
+        raise InputError(f"unknown {what} '{text}'; one of {', '.join(map(str, known))}")
     return text
 
 

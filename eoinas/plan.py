@@ -1,6 +1,6 @@
 """What a scale does, resolved: written by the stage `settings`, read by everything that reports.
 
-Labels and colours stand here alone.
+Labels and colours of variants and operations stand here alone, those of NAS-Bench-201 in ``bench.Plan``.
 """
 
 from typing import Annotated, Literal
@@ -85,7 +85,6 @@ class Plan(params.Section):
     searches: Annotated[list[tuple[str, int]], Field(min_length=1)]  # item of `search_seeds` (a stage) and seed
     runs: Annotated[list[tuple[str, int]], Field(min_length=1)]  # item of `retrain_runs` and run
     per_seed: PerSeed
-    standalone_runs: list[int]
     epoch_images: dict[str, int]  # block of params.yaml -> images of its epoch, in a search of each half; 0: all there are
     tf32: list[str]  # blocks of params.yaml that may calculate in TensorFloat-32
     nondeterministic: list[str]  # blocks whose bytes may differ from run to run

@@ -144,6 +144,13 @@ def top(values: Mapping[str, Any]) -> Top:
         _one_of(key, getattr(found, key), known)
     if IMAGENET in found.datasets:
         raise InputError(f"{params.FILE}: datasets.{IMAGENET}: that name is taken; choose another")
+    if not any(key.partition("-")[0] == found.search_on for key in found.entries):
+        expected = f"such as {found.search_on}-{found.main_variant}: {{genotype: {found.main_variant}}}"
+        raise InputError(f"{params.FILE}: entries: none is of {found.search_on}, on which is searched; add one, {expected}")
+    for block, variants in (("variants", found.variants), ("bench.variants", found.bench.variants)):
+        labels = [str(given.get("label")) for given in variants.values()]
+        if twice := sorted({label for label in labels if labels.count(label) > 1}):
+            raise InputError(f"{params.FILE}: {block}: two have the label '{twice[0]}'; tables and figures tell them apart by it")
     if RANDOM in found.variants:
         raise InputError(f"{params.FILE}: variants.{RANDOM}: that name is random search's; choose another")
     if found.variants[found.plain_variant].get("slimming") is not False:
@@ -170,7 +177,7 @@ def top(values: Mapping[str, Any]) -> Top:
 
 def _one_of(key: str, value: str, known: Collection[str]) -> None:
     if value not in known:
-        raise InputError(f"{params.FILE}: {key} '{value}' is unknown; one of {', '.join(known)}")
+        raise InputError(f"{params.FILE}: {key} '{value}' is unknown; one of {', '.join(map(str, known))}")
 
 
 class Resolver(NamedTuple):
@@ -373,6 +380,11 @@ def _bench(r: Resolver) -> Files:
         raise InputError(
             f"{params.FILE}: bench.masked: '{whole.masked}' has no seeds at scale {r.scale}; set repeats.bench there"
         )
+    if (whole.method.get("accuracy_unit"), whole.method.get("epoch_unit")) != ("fraction", "epochs"):
+        raise InputError(
+            f"{params.FILE}: bench.method: the report asks its questions of A as a fraction and E in epochs, so accuracy_unit is "
+            "fraction and epoch_unit epochs here; set others in a line of bench.variants"
+        )
     if r.bench(whole.masked).slimming:
         raise InputError(f"{params.FILE}: bench.masked: '{whole.masked}' prunes; masking needs supernets with all operations")
     masked = r.section(MaskedParams, "bench_masked")
@@ -499,7 +511,6 @@ def _plan(r: Resolver) -> plan.Plan:
         searches=r.searches,
         runs=r.runs,
         per_seed=plan.PerSeed(runs=repeats.per_seed, cutout=repeats.per_seed_cutout, served_by=served),
-        standalone_runs=standalone.runs,
         epoch_images=lengths,
         tf32=[name for name, how in devices.items() if how.allow_tf32],
         nondeterministic=[name for name, how in devices.items() if not how.deterministic],

@@ -1,4 +1,7 @@
-"""Parameters and multiply-adds of every entry's network. Usage: python -m stages.complexity SCALE"""
+"""Parameters and multiply-adds of the entries' networks. Usage: python -m stages.complexity SCALE DATA
+
+DATA is "images", all data sets of `datasets`, or "imagenet".
+"""
 
 from eoinas import command, entries, formats, params
 from eoinas import plan as plans
@@ -7,6 +10,8 @@ from eoinas.errors import InputError
 from eoinas.metrics import complexity
 from eoinas.models.cifar import NetworkCIFAR
 from eoinas.models.imagenet import NetworkImageNet
+
+IMAGES, IMAGENET = "images", "imagenet"
 
 
 def imagenet_classes(path: str) -> int:
@@ -17,22 +22,22 @@ def imagenet_classes(path: str) -> int:
     return len(meta["classes"])
 
 
-def main(scale: str) -> None:
+def main(scale: str, of: str) -> None:
     plan, prepared = plans.load(scale), f"data/prepared/{scale}"
     sizes = params.read_settings(complexity.Sizes, scale, "complexity")
     small, large = sizes.retrain, sizes.imagenet
-    shapes = {}
-    for data in plan.entries:
-        images = imageset.source(f"{prepared}/images/{data}")
-        shapes[data] = (NetworkCIFAR, small.C, small.layers, images["classes"], images["image_size"])
-    classes = imagenet_classes(f"{prepared}/imagenet/meta.json")
-    shapes["imagenet"] = (NetworkImageNet, large.C, large.layers, classes, large.image_size)
-    table = {}
-    for data, networks in {**plan.entries, "imagenet": plan.imagenet}.items():
-        network, *shape = shapes[data]
-        cells = {name: entries.load(f"results/{scale}/entries/{data}-{name}.json")[0] for name in networks}
-        table[data] = {name: complexity.of_classifier(network, cell, *shape) for name, cell in cells.items()}
-    formats.write_json(f"results/{scale}/complexity.json", table)
+    if params.choice(of, (IMAGES, IMAGENET), "data") == IMAGES:
+        network, named = NetworkCIFAR, plan.entries
+        about = {data: imageset.source(f"{prepared}/images/{data}") for data in named}
+        shapes = {data: (small.C, small.layers, images["classes"], images["image_size"]) for data, images in about.items()}
+    else:
+        network, named = NetworkImageNet, {IMAGENET: plan.imagenet}
+        shapes = {IMAGENET: (large.C, large.layers, imagenet_classes(f"{prepared}/imagenet/meta.json"), large.image_size)}
+    table: dict[str, dict] = {data: {} for data in named}
+    for data, name in ((data, name) for data, names in named.items() for name in names):
+        cell, _ = entries.load(f"results/{scale}/entries/{data}-{name}.json")
+        table[data][name] = complexity.of_classifier(network, cell, *shapes[data])
+    formats.write_json(f"results/{scale}/complexity/{of}.json", table)
 
 
 if __name__ == "__main__":

@@ -121,7 +121,6 @@ def plan(
         "searches": [[str(seed), seed] for seed in seeds],
         "runs": [[f"{runs[0]}-{runs[-1]}", run] for run in runs],
         "per_seed": {"runs": min(each, len(runs)), "cutout": 16, "served_by": served_by},
-        "standalone_runs": [0, 1],
         "epoch_images": {"search": 500, "retrain": 40_000, "standalone": 0, "imagenet": 0},
         "tf32": [],
         "nondeterministic": [],
@@ -177,11 +176,12 @@ def build(
             for run in range(value["per_seed"]["runs"]):
                 count = wrong_of_search(position, index, run, images)
                 _result(results / f"retrain_seeds/{candidate}/{item}/{seed}/{run}/result.json", images, count, about)
-    complexity["imagenet"] = {
+    write_json(results / "complexity/images.json", complexity)
+    of_imagenet = {
         name: {"params": 5_040_000, "params_with_auxiliary": 6_000_000, "multiply_adds": 561_000_000}
         for name in value["imagenet"]
     }
-    write_json(results / "complexity.json", complexity)
+    write_json(results / "complexity/imagenet.json", {"imagenet": of_imagenet})
     about = {"source": source if source == "digits" else "folder", "image_size": 224, "classes": 1000}
     for position, (name, entry) in enumerate(value["imagenet"].items()):
         counts = {"wrong_top1": 12_800, "wrong_top5": 4_150, "best_wrong_top1": 12_000, "best_epoch": 1}

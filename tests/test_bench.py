@@ -508,6 +508,8 @@ def test_a_variant_without_seeds_says_nothing() -> None:
             "bench.variants.baseline.label: must be the name",
         ),
         ({"bench__sha256": "abc"}, "bench.sha256: "),
+        ({"bench__method__accuracy_unit": "percent"}, "bench.method: the report asks its questions of A as a fraction"),
+        ({"bench__method__epoch_unit": "steps"}, "bench.method: the report asks its questions of A as a fraction"),
         ({"demo__bench_search__prune_every": 3}, "demo.bench_search: 3 prunes in 12 epochs, but 5 operations need 4"),
     ],
 )

@@ -1,6 +1,5 @@
 """Which code a stage depends on: what has an effect and nothing else."""
 
-import functools
 import shutil
 from pathlib import Path
 
@@ -10,11 +9,6 @@ from eoinas import code
 
 SCRIPTS = code.scripts()
 Listing = dict[str, str]
-
-
-@pytest.fixture(autouse=True)
-def parsed_once(monkeypatch) -> None:
-    monkeypatch.setattr(code, "_imported", functools.cache(code._imported))
 
 
 @pytest.fixture
@@ -47,12 +41,6 @@ def test_an_edit_of_code_without_effect_changes_no_script(project: Path) -> None
     params = "eoinas/params.py"
     assert changed(project, [path for path in code.WITHOUT_EFFECT if path != params]) == set()
     assert changed(project, [params]) == {"settings"}  # whose output it merges
-
-
-def test_an_edit_changes_the_scripts_that_use_it(project: Path) -> None:
-    found = changed(project, [f"eoinas/nas/{path.name}" for path in (project / "eoinas/nas").glob("[a-z]*.py")])
-    assert found >= {"search", "seg_search", "derive", "random_cells"}
-    assert not found & {"retrain", "retrain_seeds", "imagenet", "seg_train", "standalone", "complexity", "data"}
 
 
 def test_an_edit_of_a_script_changes_that_one_alone(project: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 import torch
 import yaml
 
-from eoinas import checkpoint, doctor, memory
+from eoinas import checkpoint, doctor, locks, memory
 from eoinas.code import ROOT
 
 
@@ -27,7 +27,8 @@ def project(tmp_path, monkeypatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("DVC_ROOT", raising=False)
     monkeypatch.setitem(doctor.DISK, "demo", 0)
-    monkeypatch.setattr(memory, "needed", lambda _resolved: [("search", 0.5), ("retrain", 2.0)])  # counting takes seconds
+    counted = [("search", 0.5), ("retrain", 2.0), ("seg_train", 1.0)]
+    monkeypatch.setattr(memory, "needed", lambda _resolved: counted)  # counting takes seconds
     return tmp_path
 
 
@@ -62,15 +63,22 @@ def test_a_fresh_demo_can_run(project, monkeypatch, capsys) -> None:
         "parameters",
     ):
         assert f"  {what}" in out
-    assert "search 0.5, retrain 2.0 GiB of one GPU" in out
+    assert "search 0.5, retrain 2.0, seg_train 1.0 GiB of one GPU" in out
 
 
 def test_a_stage_that_a_gpu_has_no_room_for_is_named(project, monkeypatch) -> None:
-    small = SimpleNamespace(total_memory=2**30, name="small")
+    def notes(gib: int) -> list[str]:
+        card = SimpleNamespace(total_memory=gib * 2**30, name="small")
+        monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _number: card)
+        return [text for state, what, text in doctor.examine("demo") if what == "memory" and state == doctor.NOTE]
+
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
-    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _number: small)
-    notes = [text for state, what, text in doctor.examine("demo") if what == "memory" and state == doctor.NOTE]
-    assert notes == ["more than the GPU's 1 GiB: retrain; use several GPUs, accumulate, or bf16"]
+    assert notes(1) == ["more than the GPU's 1 GiB: retrain; use several GPUs, accumulate, or bf16"]
+    (note,) = notes(4)
+    assert note.startswith("seg_train in float32 took 5.4 times its count")
+    assert notes(8) == []
+    change("demo", "seg_train", "allow_tf32", value=True)
+    assert notes(4) == []
 
 
 def test_a_cell_that_is_named_and_not_there_is_wrong(project) -> None:
@@ -237,12 +245,17 @@ def test_a_killed_stage_and_a_working_one_are_told_apart(project) -> None:
     assert "is being worked on" in present
 
 
-@pytest.mark.parametrize(("text", "found"), [("", True), ("[]", True), ("{}", False), (None, False)])
+@pytest.mark.parametrize(("text", "found"), [("", True), ('{"read": {', True), ("[]", True), ("{}", False), (None, False)])
 def test_a_damaged_file_of_dvcs_is_named(project, text, found) -> None:
     Path(".dvc/tmp").mkdir(parents=True, exist_ok=True)
     if text is not None:
         Path(".dvc/tmp/rwlock").write_text(text)
     assert [what for _, what, text in doctor.leftovers() if "delete it" in text] == [".dvc/tmp/rwlock"] * found
+    with locks.hold(Path(".dvc/tmp/rwlock.lock")):
+        locks.mend()  # a dvc is writing it
+    assert Path(".dvc/tmp/rwlock").exists() == (text is not None)
+    locks.mend()
+    assert Path(".dvc/tmp/rwlock").exists() == (text is not None and not found)
 
 
 def test_an_unknown_scale_is_refused(project, monkeypatch) -> None:

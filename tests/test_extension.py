@@ -43,7 +43,12 @@ STAGES = (
     *("random_cells mine cifar10", "select_genotype mine baseline", "select_genotype mine reset", "select_genotype mine random"),
     *("entries mine", "retrain mine cifar10-mine 0-9", "retrain mine flowers-mine 0-9"),
     *(f"retrain_seeds mine cifar10 {variant} 0-3" for variant in ("baseline", "reset", "random")),
-    *("complexity mine", "standalone mine cifar10 reset conv_1x1", "standalone mine cifar10 reset none"),
+    *(
+        "complexity mine images",
+        "complexity mine imagenet",
+        "standalone mine cifar10 reset conv_1x1",
+        "standalone mine cifar10 reset none",
+    ),
     *("table_1 mine", "table_3 mine", "fig_5_9 mine", "fig_7_8 mine", "fig_retrain mine", "fig_indicator mine"),
 )
 COMMAND = """

@@ -91,6 +91,9 @@ def test_the_first_glob_that_fits_says_what_a_stage_takes(tmp_path) -> None:
         ("'a': {cpu: 0}\n", r"a.cpu: .* not 0"),
         ("'a': {cpu: two}\n", r"a.cpu: .* not 'two'"),
         ("'a': 1\n", r"a: .* not 1"),
+        ("'a': {cpu: 1}\n'a': {cpu: 2}\n", r"the key 'a' stands twice"),
+        ("x: 2024-13-45\n", "not YAML"),
+        ("[" * 5000, "not YAML"),
     ],
 )
 def test_a_broken_file_of_resources_is_one_line(tmp_path, text: str, message: str) -> None:
@@ -143,6 +146,15 @@ def test_cores_and_jobs_are_counted() -> None:
     assert box.take("d", Need(cpu=1)) is not None
     assert box.take("e", Need(cpu=1)) is None  # three jobs
     assert places.Box([], cpus=2, jobs=9).take("a", Need(cpu=64)) is not None  # all cores
+
+
+@pytest.mark.parametrize(
+    ("visible", "expected"),
+    [("0,1", ["0", "1"]), ("", []), ("-1", []), ("0,-1,1", ["0"]), ("GPU-3a,GPU-4b", ["GPU-3a", "GPU-4b"])],
+)
+def test_gpus_are_those_that_cuda_shows(visible: str, expected: list[str], monkeypatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert places.gpus() == expected
 
 
 def test_more_gpus_than_there_are_is_refused() -> None:

@@ -1,5 +1,7 @@
 """The driver and signals: what it does between starts, again and again, under nohup, and when its place fails."""
 
+import errno
+import io
 import os
 import signal
 import sys
@@ -37,7 +39,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """A folder to work in, and the signals as they were."""
     monkeypatch.chdir(tmp_path)
     driver.FOLDER.mkdir(parents=True)
-    monkeypatch.setattr(driver.graph, "written", lambda stage: None)
+    monkeypatch.setattr(driver.graph, "written", dict.fromkeys)
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     before = [signal.getsignal(number) for number in numbers]
     yield tmp_path
@@ -129,6 +131,41 @@ def test_under_nohup_a_closed_terminal_stops_nothing() -> None:
     assert Path("a.told").read_text() == "0"
 
 
+@pytest.mark.parametrize("error", [OSError(errno.EIO, "Input/output error"), BrokenPipeError(errno.EPIPE, "Broken pipe")])
+def test_output_that_is_gone_ends_nothing(error: OSError, monkeypatch) -> None:
+    """A closed terminal, or a pipe that nobody reads, when the first signal comes: one signal reaches the stage, no second."""
+    made = make(stages=("a",))
+
+    class Gone(io.StringIO):
+        def write(self, _text: str) -> int:
+            raise error
+
+        def fileno(self) -> int:
+            raise OSError("no file")
+
+    monkeypatch.setattr(sys, "stdout", Gone())
+    thread = when_it_runs(lambda: (time.sleep(0.3), os.kill(os.getpid(), signal.SIGTERM)))
+    assert made.run() == 143
+    thread.join()
+    assert Path("a.told").read_text() == "1"
+
+
+def test_an_error_after_a_signal_sends_no_second_one(monkeypatch) -> None:
+    made = make(stages=("a",))
+
+    def broken(_text: str) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(made.view, "say", broken)
+    monkeypatch.setattr(made.view, "started", lambda _job: None)
+    monkeypatch.setattr(made.view, "close", lambda *_, **__: None)
+    thread = when_it_runs(lambda: (time.sleep(0.3), os.kill(os.getpid(), signal.SIGTERM)))
+    with pytest.raises(ZeroDivisionError):
+        made.run()
+    thread.join()
+    assert Path("a.told").read_text() == "1"
+
+
 class Failing(places.Box):
     """A place that fails at the second stage."""
 
@@ -157,13 +194,13 @@ def test_a_slurm_that_does_not_answer_is_asked_again_later(monkeypatch) -> None:
         return ""
 
     monkeypatch.setattr(places, "jobs", jobs)
+    monkeypatch.setattr(places, "AGAIN", 0.2)
     place = places.Slurm("", 4, 0)
     assert place.take("a", Need()) is None
     assert place.take("a", Need()) is None
     assert asked == [1]
     assert place.take("b", Need(short=True)).where == "here"
-    monkeypatch.setattr(places, "AGAIN", 0.0)
-    place.back = 0.0
+    time.sleep(0.3)
     assert place.take("a", Need()).where == "Slurm"
 
 

@@ -12,7 +12,7 @@ from scipy.stats import t as student
 from eoinas import bench
 from eoinas import plan as plans
 from eoinas.metrics.strength import over_searches
-from eoinas.report import estimate, likeness, load, reference
+from eoinas.report import changes, estimate, likeness, load, reference
 from eoinas.report.bench_questions import interval
 from eoinas.report.cell import parse
 from eoinas.report.fig_bench_sensitivity import family, fig_bench_sensitivity
@@ -162,9 +162,10 @@ def test_the_papers_steps_in_deviations_of_random_cells(demo):
     text, rng = findings("demo").markdown, np.random.default_rng(0)
     rows = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("|")]
     row = next(row for row in rows if row[:2] == ["SSS", "2.93 to 2.72"])
-    for cell, sd in zip(row[2:4], (reference.RANDOM_SD, reference.SEEDS_SD), strict=True):
+    for cell, sd in zip(row[2:5], (reference.RANDOM_SD, reference.SEEDS_SD, reference.SEEDS_SD / 10**0.5), strict=True):
         drawn = np.abs(np.subtract(*rng.normal(0, sd, (2, 100_000)))) >= 0.21
-        assert float(cell.removesuffix(" %")) == pytest.approx(100 * drawn.mean(), abs=0.8)
+        share = 0.0 if cell == "under 1 %" else float(cell.removesuffix(" %"))
+        assert share == pytest.approx(100 * drawn.mean(), abs=0.8)
     assert row[-1] == str(estimate.needed(0.21 / reference.RANDOM_SD))
     assert next(row for row in rows if row[:2] == ["SSS and OII", "2.93 to 2.50"])[3] == "under 1 %"
 
@@ -223,6 +224,19 @@ def test_an_interval_alone_is_no_verdict(demo):
     assert row["verdict"].endswith("; the interval alone leaves out 0)")
 
 
+def test_the_methods_parts_are_known_by_what_variants_do_and_not_by_name(demo):
+    names = {"baseline": "plain", "sss": "pruned", "eoinas": "whole"}
+    plan = plans.load("demo")
+    renamed = plan.model_copy(
+        update={"variants": {names[name]: it for name, it in plan.variants.items()}, "main": "whole", "plain": "plain"}
+    )
+    assert changes.parts(renamed) == [("plain", "pruned", "SSS"), ("pruned", "whole", "OII")]
+    assert changes.whole(renamed) == [("plain", "whole", "SSS and OII")]
+    del renamed.variants["pruned"]
+    assert changes.parts(renamed) == []
+    assert changes.whole(plan.model_copy(update={"main": "sss"})) == []
+
+
 def test_variants_of_other_lengths(demo):
     """The last epoch is each variant's own."""
     for folder in demo.glob("results/demo/search/sss/*"):
@@ -234,7 +248,7 @@ def test_variants_of_other_lengths(demo):
 
 def test_a_network_no_better_than_chance_is_said(demo):
     change(demo / "results/demo/imagenet/eoinas/result.json", wrong_top1=49_950)
-    assert "chance 99.9 %, 1000 classes, so no better)." in findings("demo").markdown
+    assert "chance 99.9 %, 1000 classes, not shown to be better)." in findings("demo").markdown
 
 
 def test_values_of_a_parameter_are_variants_that_differ_in_it_alone(demo):

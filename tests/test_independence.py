@@ -34,7 +34,8 @@ STAGES = [
     "seg_entries demo",
     "seg_train demo ours scratch",
     "seg_evaluate demo ours scratch",
-    "complexity demo",
+    "complexity demo images",
+    "complexity demo imagenet",
     "table_4 demo",
     "fig_seg_search demo",
 ]

@@ -15,7 +15,7 @@ from eoinas.errors import InputError
 from eoinas.report.table_1 import table_1
 from tests import report_fixture
 
-DEPS = ["settings/report.json", "retrain", "complexity.json", "timing/search", "genotypes", "entries"]
+DEPS = ["settings/report.json", "retrain", "complexity/images.json", "timing/search", "genotypes", "entries"]
 OUTS = ["reports/demo/table_1.md", "reports/demo/table_1.csv", "reports/demo/table_1.json"]
 
 
@@ -52,6 +52,24 @@ def test_the_report_comes_out_again(demo):
     assert (demo / "reports/demo/fig_11.png").read_bytes() == b"scenes"
     assert not (demo / "results").exists()
     assert path.stat().st_size < 20_000
+
+
+def test_a_page_that_shows_a_figure_of_images_is_made_with_the_one_that_is_there(demo, monkeypatch):
+    locked = yaml.safe_load((demo / "dvc.lock").read_text())
+    code = (
+        "import pathlib; pathlib.Path('reports/demo/README.md').write_text(str(pathlib.Path('reports/demo/fig_11.png').exists()))"
+    )
+    locked["stages"]["report@demo"] = {
+        "cmd": f'python -c "{code}"',
+        "deps": [{"path": OUTS[0]}, {"path": "reports/demo/fig_11.png"}],
+        "outs": [{"path": "reports/demo/README.md"}],
+    }
+    (demo / "dvc.lock").write_text(yaml.safe_dump(locked))
+    kept.pack("demo")
+    for there in (False, True):
+        kept.make("demo")
+        assert (demo / "reports/demo/README.md").read_text() == str(there)
+        (demo / "reports/demo/fig_11.png").write_bytes(b"scenes")
 
 
 def test_weights_stay_out_and_bytes_depend_on_files_alone(demo):
@@ -105,10 +123,10 @@ def test_only_results_are_unpacked(demo, name):
 
 
 def test_a_stage_that_fails_is_named_and_nothing_is_written(demo):
-    (demo / "results/demo/complexity.json").write_text("{}")
+    (demo / "results/demo/complexity/images.json").write_text("{}")
     kept.pack("demo")
     with pytest.raises(
-        InputError, match=r"`python -m stages\.table_1 demo` on what is kept: error: results/demo/complexity\.json"
+        InputError, match=r"`python -m stages\.table_1 demo` on what is kept: error: results/demo/complexity/images\.json"
     ):
         kept.make("demo")
     assert not list((demo / "reports").rglob("*.md"))

@@ -2,6 +2,7 @@
 
 from types import SimpleNamespace
 
+import pytest
 import torch
 from torch import nn
 
@@ -30,6 +31,7 @@ def test_more_images_need_more_and_parts_and_halves_less() -> None:
         assert needs(precision="bf16") - weights == (needs() - weights) / 2
 
 
+@pytest.mark.slow
 def test_every_stage_that_trains_is_counted() -> None:
     found = dict(memory.needed(settings.resolve(params.read(), "demo")))
     assert set(found) == {"search", "retrain", "imagenet", "seg_search", "seg_pretrain", "seg_train"}

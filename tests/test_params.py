@@ -14,7 +14,7 @@ from eoinas.train import search_cifar
 from stages import settings as stage
 
 FILE = Path(__file__).parent.parent / "params.yaml"
-SCALES = ("demo", "study", "paper")
+SCALES = ("demo", "study", "gpu", "paper")
 
 
 @pytest.fixture(autouse=True)
@@ -29,19 +29,23 @@ def _block(values: dict, path: list[str]) -> dict:
     return values
 
 
+def _save(values: dict) -> None:
+    Path("params.yaml").write_text(yaml.dump(values, Dumper=yaml.CSafeDumper, sort_keys=False))
+
+
 def write(key: str, value: object) -> None:
     """Set the dotted ``key`` in the copy of params.yaml."""
-    values = yaml.safe_load(Path("params.yaml").read_text())
+    values = params.read()
     *path, last = key.split(".")
     _block(values, path)[last] = value
-    Path("params.yaml").write_text(yaml.safe_dump(values, sort_keys=False))
+    _save(values)
 
 
 def remove(key: str) -> None:
-    values = yaml.safe_load(Path("params.yaml").read_text())
+    values = params.read()
     *path, last = key.split(".")
     del _block(values, path)[last]
-    Path("params.yaml").write_text(yaml.safe_dump(values, sort_keys=False))
+    _save(values)
 
 
 def resolved(scale: str) -> dict[str, params.Section]:
@@ -380,6 +384,8 @@ def test_items() -> None:
         ("variants.eoinas.indicator", "oi", "variants.eoinas.indicator: .*not 'oi'"),
         ("variants.eoinas.epsilon_3", 0.1, "variants.eoinas.epsilon_3: is not a known parameter"),
         ("variants.eoinas.label", None, "variants.eoinas.label: "),
+        ("variants.sss.label", "EoiNAS", "variants: two have the label 'EoiNAS'"),
+        ("entries", {"cifar100-eoinas": {"genotype": "eoinas"}}, "entries: none is of cifar10, on which is searched; add one"),
         ("variants.random", {"slimming": True}, "variants.random: that name"),
         ("variants.a-b", {"slimming": True}, "variants.a-b"),
         ("main_variant", "eoi", "main_variant 'eoi' is unknown; one of baseline, sss, eoinas"),

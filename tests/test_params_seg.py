@@ -6,7 +6,7 @@ from eoinas.train import search_seg
 from tests.test_params import complaint, in_a_copy, resolved, write
 
 __all__ = ["in_a_copy"]
-SCALES = ("demo", "study", "paper")
+SCALES = ("demo", "study", "gpu", "paper")
 SEARCH_ALONE = {"C", "cells", "aspp_rates", "pool_bn", "batch_size", "crops", "halves_seed", "seed", "variant"}
 
 
@@ -81,7 +81,7 @@ def test_crops_align_features_and_pixels(scale: str) -> None:
 
 def test_the_demo_brings_its_own_scenes_and_the_paper_the_real_ones() -> None:
     sources = {scale: resolved(scale)["cityscapes_data"].source for scale in SCALES}
-    assert sources == {"demo": "drawn", "study": "folder", "paper": "folder"}
+    assert sources == {"demo": "drawn", "study": "folder", "gpu": "folder", "paper": "folder"}
 
 
 @pytest.mark.parametrize(

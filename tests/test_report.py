@@ -316,7 +316,7 @@ def test_entries_of_the_user_appear(build):
     ("missing", "make"),
     [
         ("results/demo/retrain/cifar100-eoinas/0-2/2/result.json", table_1),
-        ("results/demo/complexity.json", table_1),
+        ("results/demo/complexity/images.json", table_1),
         ("results/demo/timing/search/sss/1/1.json", table_3),
         ("results/demo/retrain_seeds/random/1/1/1/result.json", table_3),
         ("results/demo/derive/sss/1/genotype.json", table_3),

@@ -416,15 +416,17 @@ def test_complexity_has_every_entry_of_the_plan(demo):
     write_json(demo / "data/prepared/demo/imagenet/meta.json", {"classes": ["a", "b", "c"]})
     large = {"C": 4, "layers": 3, "image_size": 104}
     write_json(demo / "results/demo/settings/complexity.json", {"retrain": {"C": 4, "layers": 3}, "imagenet": large})
-    complexity.main("demo")
-    found = json.loads((demo / "results/demo/complexity.json").read_text())
+    complexity.main("demo", "images")
+    found = json.loads((demo / "results/demo/complexity/images.json").read_text())
     assert {data: list(networks) for data, networks in found.items()} == {
-        **{data: list(networks) for data, networks in report_fixture.ENTRIES.items()},
-        "imagenet": ["eoinas"],
+        data: list(networks) for data, networks in report_fixture.ENTRIES.items()
     }
     small = found["cifar10"]["eoinas_cutout"]
     assert found["cifar100"]["eoinas_cutout"]["params"] - small["params"] == 90 * (16 * 4 + 1)
     assert small["params"] < small["params_with_auxiliary"]
+    complexity.main("demo", "imagenet")
+    large = json.loads((demo / "results/demo/complexity/imagenet.json").read_text())
+    assert {data: list(networks) for data, networks in large.items()} == {"imagenet": ["eoinas"]}
     (demo / "data/prepared/demo/imagenet/meta.json").write_text("{}")
     with pytest.raises(InputError, match=r"imagenet/meta\.json: not a description"):
-        complexity.main("demo")
+        complexity.main("demo", "imagenet")

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import torch
 
-from eoinas import checkpoint, code, command, devices, files, formats, schedules, seeds, weights
+from eoinas import checkpoint, code, command, devices, files, formats, locks, schedules, seeds, weights
 from eoinas.errors import InputError
 from eoinas.runlog import RunLog
 
@@ -417,6 +417,52 @@ def test_success_removes_the_states_and_an_error_keeps_them() -> None:
     assert not folder.exists()
 
 
+@pytest.mark.parametrize("files_removed", [0, 1, 2, 4, 5])
+def test_a_kill_while_states_are_removed_leaves_no_part_of_a_result(files_removed: int, monkeypatch) -> None:
+    unlink, removed = os.unlink, []
+
+    def dying(*arguments, **named) -> None:
+        if len(removed) == files_removed:
+            raise KeyboardInterrupt
+        removed.append(arguments)
+        unlink(*arguments, **named)
+
+    def work(_states: checkpoint.Checkpoint, folder: Path) -> None:
+        for name in ("a", "b", "c"):
+            (folder / name).write_text(name)
+
+    def run(killed: bool) -> None:
+        with checkpoint.Checkpoint("stage", "a" * 64, 1.0) as states:
+            states.parts("out", {"0": work, "1": work})
+            if killed:
+                monkeypatch.setattr(os, "unlink", dying)
+
+    with pytest.raises(KeyboardInterrupt):
+        run(killed=True)
+    monkeypatch.setattr(os, "unlink", unlink)
+    shutil.rmtree("out")  # as DVC does before it runs a stage that has not ended
+    run(killed=False)
+    found = sorted(path.as_posix() for path in Path("out").rglob("*") if path.is_file())
+    assert found == [f"out/{part}/{name}" for part in "01" for name in "abc"]
+    assert not list(Path(".scratch").iterdir())
+
+
+def test_a_kill_while_a_folder_is_replaced_leaves_a_whole_one_or_none(monkeypatch) -> None:
+    def write() -> None:
+        with files.replacing_folder("a") as temporary:
+            for name in ("x", "y"):
+                (temporary / name).write_text(name)
+
+    def dying(*_arguments, **_named) -> None:
+        raise KeyboardInterrupt
+
+    write()
+    monkeypatch.setattr(os, "unlink", dying)
+    with pytest.raises(KeyboardInterrupt):
+        write()
+    assert sorted(path.name for path in Path("a").iterdir()) == ["x", "y"]
+
+
 def test_nothing_is_left_of_a_stage_that_failed_before_its_first_state() -> None:
     assert not killed().exists()
 
@@ -502,7 +548,7 @@ def test_a_file_system_without_locks_is_one_line_with_advice(number: int, monkey
     def without(*_: object) -> None:
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(checkpoint.fcntl, "flock", without)
+    monkeypatch.setattr(locks.fcntl, "flock", without)
     with pytest.raises(InputError) as caught:
         checkpoint.Checkpoint("stage", "a" * 64, 1.0).__enter__()
     assert str(caught.value) == (
@@ -514,7 +560,7 @@ def test_another_failure_of_the_lock_is_no_matter_of_file_systems(monkeypatch) -
     def broken(*_: object) -> None:
         raise OSError(errno.EIO, "Input/output error")
 
-    monkeypatch.setattr(checkpoint.fcntl, "flock", broken)
+    monkeypatch.setattr(locks.fcntl, "flock", broken)
     with pytest.raises(OSError, match="Input/output error"):
         checkpoint.Checkpoint("stage", "a" * 64, 1.0).__enter__()
 

@@ -96,7 +96,8 @@ def finished(tmp_path_factory) -> Path:
             run("select_genotype", "demo", variant)
         run("entries", "demo")
         run("data_imagenet", "demo")
-        run("complexity", "demo")
+        for data in ("images", "imagenet"):
+            run("complexity", "demo", data)
         for operation in ALONE:
             run("standalone", "demo", "cifar10", "eoinas", operation)
         for entry in ENTRIES:
@@ -129,7 +130,7 @@ def read(path: Path) -> object:
 def test_every_stage_leaves_its_outputs_and_nothing_else(finished) -> None:
     results = finished / "results/demo"
     found = {str(path.relative_to(results)) for path in results.rglob("*") if path.is_file()}
-    expected = {"complexity.json"}
+    expected = {"complexity/images.json", "complexity/imagenet.json"}
     trained = ("weights.safetensors", "history.csv", "predictions.npy", "result.json")
     selected = read(results / "selection/eoinas.json")["seed"]
     for seed, item in ((0, "0"), (1, "1-1")):
@@ -195,7 +196,7 @@ def test_result_counts_the_wrong_predictions(finished) -> None:
 
 
 def test_complexity_is_of_the_retrained_network(finished) -> None:
-    found = read(finished / "results/demo/complexity.json")
+    found = {**read(finished / "results/demo/complexity/images.json"), **read(finished / "results/demo/complexity/imagenet.json")}
     expected = {"cifar10": {"ours", "published"}, "cifar100": {"random"}, "imagenet": {"ours"}}
     assert {data: set(names) for data, names in found.items()} == expected
     cell = genotype.load(finished / "data/genotypes/eoinas_cifar.json")

@@ -23,7 +23,7 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument(
         "--slurm", metavar="ARGUMENTS", help="every stage is a job; arguments of sbatch, such as '-p gpu -t 24:00:00'"
     )
-    found.add_argument("--shards", type=int, default=0, help="with --slurm: gres/shard a GPU, for shares of one")
+    found.add_argument("--shards", type=positive, default=0, help="with --slurm: gres/shard a GPU, for shares of one")
     found.add_argument("--tries", type=positive, default=1, help="how often a stage that fails is run")
     found.add_argument("--pull", action="store_true", help="take from DVC's remote what another machine has run")
     return found
@@ -38,7 +38,11 @@ def positive(text: str) -> int:
 
 def main() -> int:
     """The exit code."""
-    given = parser().parse_args()
+    given = (line := parser()).parse_args()
+    if given.slurm is not None and (given.gpus is not None or given.cpus is not None):
+        line.error("--gpus and --cpus are of this machine; with --slurm what a stage gets is in resources.yaml")
+    if given.slurm is None and given.shards:
+        line.error("--shards is for --slurm")
     rules = resources.read(resources.FILE)
     if not Path("dvc.yaml").is_file():
         raise InputError("dvc.yaml: no such file; run from the project's top folder")

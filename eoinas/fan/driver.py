@@ -1,8 +1,6 @@
 """Runs the schedule: a process of DVC a job, its log in a file, its end taken up."""
 
 import contextlib
-import errno
-import fcntl
 import json
 import os
 import signal
@@ -15,7 +13,7 @@ from pathlib import Path
 
 import psutil
 
-from eoinas import files
+from eoinas import files, locks
 from eoinas.errors import InputError
 from eoinas.fan import graph
 from eoinas.fan.schedule import Job, Schedule
@@ -46,14 +44,10 @@ def alone() -> Iterator[None]:
     """
     FOLDER.mkdir(parents=True, exist_ok=True)
     path, here = FOLDER / "driver.json", socket.gethostname()
-    with open(FOLDER / "lock", "w", encoding="utf-8") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            if error.errno not in (errno.EAGAIN, errno.EACCES):
-                reason = f"this file system has no locks ({error.strerror}); make .scratch a link to a local disk's folder"
-                raise InputError(f"{FOLDER}: {reason}") from None
-            raise InputError(f"{FOLDER}: another driver runs in this checkout{_who(path)}; it goes on with all stages") from None
+    lock = locks.hold(FOLDER / "lock")
+    if lock is None:
+        raise InputError(f"{FOLDER}: another driver runs in this checkout{_who(path)}; it goes on with all stages")
+    with lock:
         age = _age(path)
         if age is not None and age < 3 * ALIVE and (host := _read(path).get("host", here)) != here:
             raise InputError(
@@ -124,13 +118,20 @@ def end_leftovers() -> None:
     if found := leftovers():
         print(f"ending {len(found)} processes of a driver that was killed; they save their states", flush=True)
         _interrupt(set(_groups(found)))
-        _, alive = psutil.wait_procs(found, timeout=PATIENCE)
+        end = time.monotonic() + PATIENCE
+        while (alive := [process for process in found if _runs(process)]) and time.monotonic() < end:
+            time.sleep(PAUSE)
         if alive:
             pids = " ".join(str(process.pid) for process in alive)
             raise InputError(f"{FOLDER}: processes of an earlier driver do not end; `kill -9 {pids}`")
-    rwlock = Path(".dvc/tmp/rwlock")
-    if rwlock.exists() and not rwlock.stat().st_size:
-        rwlock.unlink()
+    locks.mend()
+
+
+def _runs(process: psutil.Process) -> bool:
+    """Whether it has not ended; one that nobody has waited for, as where a container has no init, has."""
+    with contextlib.suppress(psutil.Error):
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    return False
 
 
 def _groups(processes: list[psutil.Process]) -> Iterator[int]:
@@ -181,7 +182,8 @@ class Driver:
                 self.schedule.reopen(stale)
                 self._until_over()
         except BaseException:
-            self._interrupt()
+            if not self.signals:  # a second one has a stage leave without its state
+                self._interrupt()
             for process in self.processes.values():
                 process.wait()
             raise
@@ -224,7 +226,7 @@ class Driver:
 
     def _start(self, job: Job) -> None:
         environment = {**os.environ, MARK: str(Path.cwd()), **job.grant.environment}
-        self.before[job.name] = {stage: graph.written(stage) for stage in job.stages}
+        self.before[job.name] = graph.written(job.stages)
         for path in (logs := logs_of(job.name)):
             path.unlink(missing_ok=True)
         with open(logs[0 if "EOINAS_JOB" in environment else 1], "w", encoding="utf-8") as log:
@@ -246,7 +248,8 @@ class Driver:
         before = self.before.pop(job.name)
         if code == 0:
             self._remember(job, seconds)
-            self.schedule.succeeded(job, lambda stage: before[stage] is None or graph.written(stage) != before[stage])
+            after = graph.written(job.stages)
+            self.schedule.succeeded(job, lambda stage: before[stage] is None or after[stage] != before[stage])
             self.view.done(job, seconds)
         elif self.signals:
             self.schedule.again(job)  # so that the count of what is left is right

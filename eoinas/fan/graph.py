@@ -106,10 +106,11 @@ def urgency(needs: Needs, seconds: Mapping[str, float]) -> dict[str, float]:
     return result
 
 
-def written(stage: str) -> object:
-    """What dvc.lock says of a stage's outputs; None where it says nothing or is being written."""
+def written(stages: Iterable[str]) -> dict[str, object]:
+    """What dvc.lock says of the outputs of stages; None where it says nothing or is being written."""
     try:
         with open(LOCK, encoding="utf-8") as file:
-            return yaml.load(file, getattr(yaml, "CSafeLoader", yaml.SafeLoader))["stages"][stage]["outs"]
-    except (OSError, KeyError, TypeError, ValueError, yaml.YAMLError):
-        return None
+            locked = yaml.load(file, getattr(yaml, "CSafeLoader", yaml.SafeLoader))["stages"]
+        return {stage: locked.get(stage, {}).get("outs") for stage in stages}
+    except (OSError, KeyError, TypeError, AttributeError, ValueError, yaml.YAMLError):
+        return dict.fromkeys(stages)

@@ -182,7 +182,8 @@ def cores() -> int:
 def gpus() -> list[str]:
     """The GPUs of this machine that this process may use, by number or as CUDA_VISIBLE_DEVICES names them."""
     if (visible := os.environ.get("CUDA_VISIBLE_DEVICES")) is not None:
-        return [name for name in visible.split(",") if name]
+        names = [name for name in visible.split(",") if name]
+        return names[: next((place for place, name in enumerate(names) if name.startswith("-")), None)]  # as CUDA has it
     try:
         done = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=30, check=False)
     except (FileNotFoundError, subprocess.TimeoutExpired):

@@ -5,10 +5,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from eoinas.errors import InputError
+from eoinas.params import read_yaml
 
 FILE = Path("resources.yaml")
 
@@ -41,11 +41,9 @@ def read(path: Path = FILE) -> Rules:
         InputError: the file is missing or broken.
     """
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: {getattr(error, 'strerror', None) or 'not text'}") from None
-    except yaml.YAMLError as error:
-        raise InputError(f"{path}: not YAML ({' '.join(str(error).split())})") from None
+        values = read_yaml(path)
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from None
     if not isinstance(values, dict):
         raise InputError(f"{path}: must map globs of stages to what they take, such as 'search*': {{gpu: 0.25, cpu: 2}}")
     rules = []

@@ -1,8 +1,10 @@
 """What a person sees of the driver: a live table on a terminal, a line an event elsewhere."""
 
+import contextlib
+import os
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from rich.console import Console
@@ -36,6 +38,13 @@ def last_lines(path: Path, count: int) -> list[str]:
     return [line.rsplit("\r", 1)[-1].rstrip() for line in text.split("\n") if line.strip()][-count:]
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+        with contextlib.suppress(OSError):  # what is still in the buffer goes nowhere
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 class View:
     """Shows what goes on.
 
@@ -48,14 +57,26 @@ class View:
         self.seconds, self.logs = seconds, logs
         self._begin, self._drawn = time.monotonic(), 0.0
         self._failures: list[tuple[str, list[str]]] = []
-        self._console = Console(highlight=False, soft_wrap=True)
+        self._console = _Console(highlight=False, soft_wrap=True)
         self._live = Live(console=self._console, auto_refresh=False, transient=True) if sys.stdout.isatty() else None
         if self._live:
             self._live.start()
 
     def say(self, text: str) -> None:
         """A line that stays."""
-        self._console.print(f"{time.strftime('%H:%M:%S')} {text}", markup=False)
+        self._print(f"{time.strftime('%H:%M:%S')} {text}")
+
+    def _print(self, text: str) -> None:
+        with self._output_may_go():
+            self._console.print(text, markup=False)
+
+    @contextlib.contextmanager
+    def _output_may_go(self) -> Iterator[None]:
+        """A terminal or a pipe that is gone ends nothing: from then on nothing is shown."""
+        try:
+            yield
+        except OSError:
+            self._console.on_broken_pipe()
 
     def started(self, job: Job) -> None:
         """A job has started."""
@@ -84,7 +105,8 @@ class View:
         now = time.monotonic()
         if self._live and now - self._drawn >= REDRAW:
             self._drawn = now
-            self._live.update(self._table(schedule, since, now), refresh=True)
+            with self._output_may_go():
+                self._live.update(self._table(schedule, since, now), refresh=True)
 
     def _table(self, schedule: Schedule, since: Mapping[str, float], now: float) -> Table:
         table = Table(title=self._title(schedule, since, now), title_justify="left", box=None, expand=True, pad_edge=False)
@@ -125,13 +147,14 @@ class View:
     def close(self, schedule: Schedule, stopped: bool) -> None:
         """The end: what was done, what failed with the last lines of its log, what was not run."""
         if self._live:
-            self._live.stop()
+            with self._output_may_go():
+                self._live.stop()
         for name, lines in self._failures:
-            self._console.print(f"\n{name} failed; {self._log(name)} ends:", markup=False)
+            self._print(f"\n{name} failed; {self._log(name)} ends:")
             for line in lines:
-                self._console.print(f"    {line}", markup=False)
+                self._print(f"    {line}")
         if schedule.never:
-            self._console.print(f"\nnot run, for what they need failed: {' '.join(sorted(schedule.never))}", markup=False)
+            self._print(f"\nnot run, for what they need failed: {' '.join(sorted(schedule.never))}")
         took = clock(time.monotonic() - self._begin)
         word = "stopped" if stopped else "done" if not schedule.failed else "ended"
         counts = f"{len(schedule.done)} of {len(schedule.needs)} stages are up to date"

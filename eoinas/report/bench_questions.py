@@ -80,9 +80,9 @@ def answer(test: Tested, unit: str) -> str:
 
 
 def sign(test: Tested, unit: str) -> int:
-    """The answer as a number: 1 confirmed, -1 refuted, 0 undecided."""
+    """The answer as a number: 1 confirmed, -1 refuted, 0 undecided, or confirmed and too small to matter."""
     found = answer(test, unit)
-    return found.startswith("**confirmed**") - found.startswith("**refuted**")
+    return (found == "**confirmed**") - found.startswith("**refuted**")
 
 
 def by_seed(strengths: pd.DataFrame, variant: str, quantity: str) -> pd.Series:

@@ -7,8 +7,6 @@ from eoinas import plan as plans
 from eoinas.metrics.strength import Mean
 from eoinas.report import bench_questions, estimate, load, table, welch
 
-PARTS = (("baseline", "sss", "SSS"), ("sss", "eoinas", "OII"))  # the paper's steps: from which variant to which, by what
-WHOLE = ("baseline", "eoinas", "SSS and OII")
 ACCURACY, ERROR = "convergence", "test error"
 
 
@@ -80,13 +78,18 @@ def number(p: float) -> str:
 
 
 def parts(plan: plans.Plan) -> list[tuple[str, str, str]]:
-    """The paper's steps whose variants are there."""
-    return [(one, other, what) for one, other, what in PARTS if one in plan.variants and other in plan.variants]
+    """The paper's steps, from which variant to which, by what: as far as the variants are there."""
+    slimmed = next((name for name, it in plan.variants.items() if it.slimming and it.indicator == "beta"), None)
+    if not whole(plan) or slimmed is None:
+        return []
+    return [(plan.plain, slimmed, "SSS"), (slimmed, plan.main, "OII")]
 
 
 def whole(plan: plans.Plan) -> list[tuple[str, str, str]]:
-    """Both at once, if the variants are there."""
-    return [WHOLE] * (WHOLE[0] in plan.variants and WHOLE[1] in plan.variants)
+    """Both at once: from the plain variant to the main one, if that has both and the plain one neither."""
+    main, plain = plan.variants[plan.main], plan.variants[plan.plain]
+    has = main.slimming and main.indicator == "oii" and not plain.slimming and plain.indicator == "beta"
+    return [(plan.plain, plan.main, "SSS and OII")] * has
 
 
 def first_prune(scale: str, plan: plans.Plan) -> int:

@@ -11,7 +11,7 @@ from eoinas import bench, files
 from eoinas.data import nasbench201
 from eoinas.metrics import strength
 from eoinas.report import bench_questions, bench_read, plot, table
-from eoinas.report.scale import announce
+from eoinas.report.scale import opening
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -64,7 +64,7 @@ def fig_bench_sensitivity(scale: str, path: Path | str) -> None:
     if panels[1, 0].get_legend_handles_labels()[0]:
         figure.legend(*panels[1, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
     figure.suptitle(
-        f"NAS-Bench-201, searched on {plan.images}: lambda and epsilon, A as a fraction\n{announce(scale).capitalize()}\n"
+        f"NAS-Bench-201, searched on {plan.images}: lambda and epsilon, A as a fraction\n{opening(scale)}\n"
         "dot: a search; diamond and bar: mean and 95 % interval over searches; grey: the paper's value",
         fontsize=12,
     )

@@ -8,7 +8,7 @@ from eoinas import bench, files
 from eoinas.data import nasbench201
 from eoinas.metrics import strength
 from eoinas.report import bench_read, plot, table
-from eoinas.report.scale import announce
+from eoinas.report.scale import opening
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -63,7 +63,7 @@ def fig_bench_tau(scale: str, path: Path | str) -> None:
     bands = "; bands: 95 %" if searches >= strength.FEWEST else ""
     figure.suptitle(
         "NAS-Bench-201: what ranks the operations of an edge as their true strength does?\n"
-        f"{announce(scale).capitalize()}; searched on {plan.images}\n"
+        f"{opening(scale)}; searched on {plan.images}\n"
         f"supernets of {searches} searches {variant.label}, mean over edges{bands}",
         fontsize=12,
     )

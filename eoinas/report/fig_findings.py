@@ -9,7 +9,7 @@ from eoinas import bench
 from eoinas import plan as plans
 from eoinas.metrics import strength
 from eoinas.report import bench_questions, bench_read, estimate, findings_cells, load, plot
-from eoinas.report.scale import announce
+from eoinas.report.scale import opening
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,12 +34,13 @@ def fig_findings(scale: str, path: Path | str) -> None:
     plot.style()
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(10, 4.3), layout="constrained")
+    rows = max(len(RANKED), 1.5 * len(plan.candidates))  # a label on the left has two lines and more
+    figure = Figure(figsize=(10, 0.9 + 0.49 * rows), layout="constrained")
     left, right = figure.subplots(1, 2)
     searches = {name: load.over_searches(scale, name) for name in plan.candidates}
     _errors(left, plan, searches)
     _taus(right, asked, bench_read.strengths(scale))
-    figure.suptitle(f"{announce(scale).capitalize()}", fontsize=11)
+    figure.suptitle(opening(scale), fontsize=11)
     plot.save(figure, path)
 
 

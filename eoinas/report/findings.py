@@ -19,7 +19,7 @@ from eoinas.report import (
     table,
 )
 from eoinas.report.bench_questions import interval
-from eoinas.report.scale import announce, is_paper
+from eoinas.report.scale import announce, is_paper, opening
 
 SPREAD = 4  # searches of a variant that say how much they scatter
 
@@ -45,7 +45,7 @@ def findings(scale: str) -> table.Table:
         _count([*ranking.signs, *(change.sign for change in found if _asked(plan, change))]),
         f"**Which operations are good?** {ranking.about}",
         table.notes(ranking.answers),
-        f"**Are the cells better?** On the paper's own space, {len(plan.seeds)} searches of each variant on {data}.\n",
+        f"**Are the cells better?** On the space of the paper, {len(plan.seeds)} searches of each variant on {data}.\n",
         table.notes(
             [
                 *findings_cells.short(scale, plan),
@@ -92,7 +92,7 @@ def _metrics(found: Sequence[changes.Change]) -> dict:
 
 
 def _banner(scale: str) -> str:
-    held = "" if is_paper(scale) else f" **{announce(scale).capitalize()}: no number here may be held against one of the paper.**"
+    held = "" if is_paper(scale) else f" **{opening(scale)}: no number here may be held against one of the paper.**"
     return (
         f"> Made by the pipeline from the results of scale {scale}; each sentence follows from its numbers by a rule.{held} "
         'Brackets are 95 % intervals, each by itself. "Lower", "higher" and "no significant difference" are of tests at 5 %, '
@@ -164,11 +164,15 @@ def _words(scale: str, plan: plans.Plan, searches: dict[str, load.Searches]) -> 
 
 def _about_convergence(scale: str, plan: plans.Plan) -> str:
     first = changes.first_prune(scale, plan)
+    after = (
+        f"After the first prune: the mean over all epochs from {first + 1} on; up to {first} searches of one seed are the same. "
+        if first
+        else ""
+    )
     return (
-        "Training accuracy of the supernet, on the operations that it draws; paired by seed, Student's interval and test. After "
-        f"the first prune: the mean over all epochs from {first + 1} on; up to {first} searches of one seed are the same. That "
-        "SSS raises it is to be expected of any pruning: the supernet draws from fewer operations and trains each more often. "
-        "So this tells of the search and not of the cells.\n"
+        "Training accuracy of the supernet, on the operations that it draws; paired by seed, Student's interval and test. "
+        f"{after}That SSS raises it is to be expected of any pruning: the supernet draws from fewer operations and trains each "
+        "more often. So this tells of the search and not of the cells.\n"
     )
 
 
@@ -176,7 +180,7 @@ def _over_searches(plan: plans.Plan, searches: dict[str, load.Searches]) -> Iter
     about = next(iter(searches.values())).about
     yield (
         f"The cell of every search, {_trained(plan, searches)}{' with CutOut' * bool(plan.per_seed.cutout)} on {about.data}; "
-        f"test error in percent (chance {100 * (1 - 1 / about.classes):.0f}), Student's interval over searches.\n"
+        f"test error in percent (chance {100 * (1 - 1 / about.classes):.4g}), Student's interval over searches.\n"
     )
     rows = []
     for name, found in searches.items():

@@ -66,9 +66,12 @@ def section(scale: str, plan: plans.Plan) -> str:
         return text
     return (
         f"{text}\n{table.grid(('With and without', 'Shared by one seed', EXPECTED, 'Shared by two seeds', EXPECTED), rows)}\n"
-        f"Searches of one seed are the same up to the first prune, after epoch {changes.first_prune(scale, plan)}. Described, "
-        "not tested: pairs of a few searches are not independent.\n"
+        f"{_alike(changes.first_prune(scale, plan))}Described, not tested: pairs of a few searches are not independent.\n"
     )
+
+
+def _alike(first: int) -> str:
+    return f"Searches of one seed are the same up to the first prune, after epoch {first}. " if first else ""
 
 
 def _form(plan: plans.Plan, cells: likeness.Found) -> tuple[int, float]:

@@ -47,6 +47,8 @@ def _cell(plan: plans.Plan, entry: plans.Entry) -> str:
 def _share(runs: load.Runs) -> str:
     """An error in percent with what its test images leave open, beside that of chance."""
     found, chance = estimate.share(runs.mean, runs.images), 100 * (1 - 1 / runs.classes)
-    no_better = found.high is not None and found.high >= chance
+    unclear = found.high is not None and found.high >= chance
     of = f"n {runs.n}, {runs.images:,} images" if runs.n > 1 else f"{runs.images:,} images"
-    return f"{interval(found, '.1f')} % ({of}; chance {chance:.4g} %, {runs.classes} classes{', so no better' * no_better})"
+    return (
+        f"{interval(found, '.1f')} % ({of}; chance {chance:.4g} %, {runs.classes} classes{', not shown to be better' * unclear})"
+    )

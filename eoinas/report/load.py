@@ -22,7 +22,7 @@ CIFAR_TEST = 10_000  # test images of either official data set
 _SOURCES = {
     "digits": "handwritten digits",
     "cifar": "CIFAR-{classes}",
-    "folder": "images from a folder",
+    "folder": "images from a folder",  # that have no name
     "imagenet": "ImageNet",
 }
 
@@ -53,7 +53,7 @@ class Runs(Sample):
     errors: tuple[float, ...]
     epochs: int
     images: int
-    source: str
+    source: str  # of _SOURCES, or what params.yaml calls a folder of images
     image_size: int
     classes: int
 
@@ -61,7 +61,8 @@ class Runs(Sample):
     def what(self) -> str:
         """What the images are, such as "handwritten digits" or "CIFAR-10"."""
         part = self.source == "cifar" and self.images < CIFAR_TEST
-        return "a part of " * part + _SOURCES.get(self.source, self.source).format(classes=self.classes)
+        known = _SOURCES.get(self.source)
+        return "a part of " * part + (known.format(classes=self.classes) if known else self.source)
 
     @property
     def data(self) -> str:
@@ -118,8 +119,8 @@ def fields(path: str, *names: str) -> list:
 
 def runs(scale: str, data: str, entry: str) -> Runs:
     """The runs ``retrain_runs`` of an entry, in that order."""
-    folder = f"results/{scale}/retrain/{data}-{entry}"
-    return _runs(folder, [f"{folder}/{item}/{run}/result.json" for item, run in plans.load(scale).runs])
+    plan, folder = plans.load(scale), f"results/{scale}/retrain/{data}-{entry}"
+    return _runs(folder, [f"{folder}/{item}/{run}/result.json" for item, run in plan.runs], plan.datasets[data].title)
 
 
 def over_searches(scale: str, candidate: str) -> Searches:
@@ -136,19 +137,20 @@ def over_searches(scale: str, candidate: str) -> Searches:
         if seed == selected and served_by is not None:
             folder = f"results/{scale}/retrain/{plan.searched_on}-{served_by}"
             paths = [f"{folder}/{item}/{run}/result.json" for item, run in plan.runs[: plan.per_seed.runs]]
-        found[seed] = _runs(folder, paths)
+        found[seed] = _runs(folder, paths, plan.datasets[plan.searched_on].title)
     if len({(runs.epochs, runs.images, runs.data, runs.classes) for runs in found.values()}) > 1:
         raise InputError(f"results/{scale}/retrain_seeds/{candidate}: the seeds differ in epochs or data; run `dvc repro` again")
     return Searches(found, selected)
 
 
-def _runs(folder: str, paths: list[str]) -> Runs:
-    """The runs whose results lie in ``paths``, all below ``folder``."""
+def _runs(folder: str, paths: list[str], title: str) -> Runs:
+    """The runs whose results lie in ``paths``, all below ``folder``; images in a folder are called ``title``."""
     errors, rest = [], []
     for path in paths:
         epochs, images, wrong, about = fields(path, "epochs", "images", "wrong", "data")
         errors.append(100 * wrong / images)
-        rest.append((epochs, images, about["source"], about["image_size"], about["classes"]))
+        source = title if about["source"] == "folder" else about["source"]
+        rest.append((epochs, images, source, about["image_size"], about["classes"]))
     if len(set(rest)) > 1:
         raise InputError(f"{folder}: the runs differ in epochs or data; run `dvc repro` again")
     return Runs(tuple(errors), *rest[0])
@@ -170,8 +172,8 @@ def mean_cost(paths: Iterable[str]) -> Cost:
 
 
 def complexity(scale: str, data: str, entry: str) -> Complexity:
-    """Size of an entry's network for ``data``."""
-    path = f"results/{scale}/complexity.json"
+    """Size of an entry's network for ``data``, a data set's name or "imagenet"."""
+    path = f"results/{scale}/complexity/{data if data == 'imagenet' else 'images'}.json"
     networks = fields(path, data)[0]
     if entry not in networks:
         raise InputError(f"{path}: the network {data}.{entry} is missing; run the stage that writes this file again")

@@ -109,7 +109,8 @@ def standalone(scale: str) -> Standalone:
         images = {run["images"] for run in found}
         edges.add((tuple(edge), epochs, len(found), *images, about["source"], about["image_size"], about["classes"]))
         errors = tuple(100 * run["wrong"] / run["images"] for run in found)
-        rest = (found[0]["images"], about["source"], about["image_size"], about["classes"])
+        source = _name(about["source"], False, "", plan.datasets[plan.searched_on].title)
+        rest = (found[0]["images"], source, about["image_size"], about["classes"])
         runs[operation] = load.Runs(errors, epochs, *rest)
     if len(edges) > 1:
         raise InputError(f"results/{scale}/standalone: the operations differ in edge, runs or data; run `dvc repro` again")

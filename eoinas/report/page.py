@@ -5,7 +5,7 @@ from pathlib import Path
 from eoinas import plan as plans
 from eoinas.errors import InputError
 from eoinas.report import cell, load, load_transfer, table
-from eoinas.report.scale import announce, is_paper
+from eoinas.report.scale import announce, is_paper, opening
 
 SCENES = "fig_11.png"
 NODES = "c(k-2) and c(k-1) are the outputs of the two cells before, c(k) is this one's."
@@ -127,9 +127,9 @@ def _banner(scale: str, plan: plans.Plan, runs: dict[tuple[str, str], load.Runs]
     images = [f"{title}: {found.data}, {found.classes} classes" for title, found in first.items()]
     scenes = load_transfer.segmented(scale, next(iter(plan.cityscapes)), load_transfer.INITS[0])
     meaning = (
-        "The settings are the paper's."
+        "Scale `paper`: what params.yaml does not set otherwise has the paper's value."
         if is_paper(scale)
-        else f"**{announce(scale).capitalize()}.** No measured number on this page may be held against one of the paper."
+        else f"**{opening(scale)}.** No measured number on this page may be held against one of the paper."
     )
     return (
         f"> {meaning} Images in place of each data set: {'; '.join([*images, f'Cityscapes: {scenes.data}'])}.\n>\n"

@@ -10,6 +10,12 @@ def announce(scale: str) -> str:
     return f"{scale} scale: {'stand-in images' if scale == _STAND_INS else 'reduced budget'}, not a paper result"
 
 
+def opening(scale: str) -> str:
+    """The same at the head of a sentence."""
+    words = announce(scale)
+    return words[0].upper() + words[1:]
+
+
 def is_paper(scale: str) -> bool:
-    """Whether measured numbers follow the paper's settings and may be held against its numbers."""
+    """Whether it is the paper's scale, by name: its numbers may be held against the paper's, as far as nothing else is set."""
     return scale == "paper"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from eoinas import plan as plans
 from eoinas.report import load, reference
-from eoinas.report.scale import announce, is_paper
+from eoinas.report.scale import announce, is_paper, opening
 
 RANDOM = "Random architecture"
 GIVEN = "none (given genotype)"
@@ -154,7 +154,7 @@ def banner(scale: str, measured: Iterable[load.Runs], block: str, scored: str = 
     facts = dict.fromkeys(
         f"{r.data}, {r.classes} classes, {epochs_text(plan, block, r.epochs)}, {r.images} {scored}" for r in measured
     )
-    warning = "" if is_paper(scale) else f" **{announce(scale).capitalize()}; not comparable with the quoted rows.**"
+    warning = "" if is_paper(scale) else f" **{opening(scale)}; not comparable with the quoted rows.**"
     return (
         f"> Rows marked {measured_mark(scale)} were run by this project on {'; '.join(facts)}.{warning}\n>\n"
         "> Rows marked quoted are printed in the paper; bracketed numbers are its references.\n"

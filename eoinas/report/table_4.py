@@ -5,7 +5,7 @@ from itertools import zip_longest
 from typing import NamedTuple
 
 from eoinas.report import reference, table
-from eoinas.report.scale import announce, is_paper
+from eoinas.report.scale import is_paper, opening
 
 COLUMNS = ("s", "Feature map size", "Output stride")
 
@@ -35,8 +35,8 @@ def table_4(scale: str, layers: Sequence[Layer], size: int) -> table.Table:
     verdict = "Row by row the two are the same." if equal else "The two differ."
     caution = (
         ""
-        if is_paper(scale)
-        else f" **{announce(scale).capitalize()}: fewer cells and smaller crops than the paper's are meant to differ.**"
+        if equal or is_paper(scale)
+        else f" **{opening(scale)}: fewer cells and smaller crops than the paper's are meant to differ.**"
     )
     markdown = "\n".join(
         [

@@ -3,7 +3,7 @@
 from eoinas import plan as plans
 from eoinas.data.cityscapes_labels import CLASSES  # in the order of reference.CITYSCAPES_CLASSES
 from eoinas.report import load_transfer, reference, table
-from eoinas.report.scale import announce, is_paper
+from eoinas.report.scale import is_paper, opening
 
 COLUMNS = ("Source", "Method", *reference.CITYSCAPES_CLASSES, "mIoU", "Images")
 FROM_SCRATCH = " ‡"  # as the paper marks it
@@ -65,7 +65,7 @@ def _foreign(results: list[load_transfer.Segmented]) -> list[str]:
 
 def _banner(scale: str, results: list[load_transfer.Segmented]) -> str:
     facts = dict.fromkeys(f"{r.data}, {r.images} val images, {r.iterations} iterations" for r in results)
-    warning = "" if is_paper(scale) else f" **{announce(scale).capitalize()}; not comparable with the quoted rows.**"
+    warning = "" if is_paper(scale) else f" **{opening(scale)}; not comparable with the quoted rows.**"
     return (
         f"> Rows marked {table.measured_mark(scale)} were run by this project on {'; '.join(facts)}.{warning}\n>\n"
         "> Rows marked quoted are printed in the paper; bracketed numbers are its references.\n"

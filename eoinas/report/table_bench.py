@@ -69,7 +69,7 @@ def comparisons(measured: dict[str, pd.DataFrame], plan: bench.Plan) -> dict[str
     """
     reference, found = measured[plan.masked], {}
     for name, frame in measured.items():
-        pairs = frame.join(reference, rsuffix="_other", how="inner")
+        pairs = frame.merge(reference, left_index=True, right_index=True, suffixes=("", "_other"))
         if name != plan.masked and len(pairs) > 1:
             found[name] = (pairs[nasbench201.TEST] - pairs[f"{nasbench201.TEST}_other"]).to_numpy()
     return dict(zip(found, bench_questions.tested(list(found.values())), strict=True))
