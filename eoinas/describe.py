@@ -57,11 +57,6 @@ def costs(cell: Genotype, setting: Setting) -> dict[str, int]:
     }
 
 
-def with_weights(name: str) -> bool:
-    """Whether an operation of a derived network has any to train, at stride 1."""
-    return any(True for _ in ops.build(name, 2, 1, affine=True, pool_bn=False).parameters())
-
-
 def table(numbers: dict[str, dict[str, int]]) -> str:
     """The costs of every setting as aligned text, one line a network."""
     rows = [("network", "C", "cells", "classes", "image", "parameters", "with auxiliary", "multiply-adds")]
@@ -89,7 +84,9 @@ def run(path: Path, as_json: bool, picture: Path | None) -> None:
     if picture is not None:  # first, so that a picture that cannot be written costs no waiting
         try:
             names = sorted({name for each in shown for name, _, _ in each.edges})
-            cells.draw(shown, picture, path.stem, cells.operations(names, filter(with_weights, names)))
+            cells.draw(
+                shown, picture, path.stem, cells.operations(names, {name for name in names if ops.OPERATIONS[name].weights})
+            )
         except OSError as error:
             raise InputError(f"{picture}: cannot be written ({error.strerror})") from None
     numbers = {name: costs(cell, setting) for name, setting in SETTINGS.items()}

@@ -68,11 +68,6 @@ def test_a_published_cell(tmp_path: Path, capsys: pytest.CaptureFixture, monkeyp
     assert capsys.readouterr().err.count("\n") == 1
 
 
-def test_operations_without_weights_are_known() -> None:
-    names = ("skip_connect", "avg_pool_3x3", "max_pool_3x3", "sep_conv_3x3", "dil_conv_5x5")
-    assert [describe.with_weights(name) for name in names] == [False, False, False, True, True]
-
-
 def test_bad_input_is_one_line_without_a_traceback(tmp_path: Path) -> None:
     path = tmp_path / "bad.json"
     path.write_text("{}")

@@ -13,8 +13,8 @@ from eoinas import bench
 from eoinas import plan as plans
 from eoinas.metrics.strength import over_searches
 from eoinas.report import changes, estimate, likeness, load, reference
-from eoinas.report.bench_questions import interval
 from eoinas.report.cell import parse
+from eoinas.report.estimate import interval
 from eoinas.report.fig_bench_sensitivity import family, fig_bench_sensitivity
 from eoinas.report.fig_findings import fig_findings
 from eoinas.report.findings import findings

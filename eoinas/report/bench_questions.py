@@ -9,7 +9,7 @@ import pandas as pd
 from eoinas import bench
 from eoinas.data import nasbench201
 from eoinas.metrics import strength
-from eoinas.report import table, welch
+from eoinas.report import estimate, table, welch
 
 TRUTH = "mean"  # the definition of true strength that is tested
 # Words, what is subtracted from what, and below which advantage the answer is no, in the unit of the difference.
@@ -124,7 +124,7 @@ def questions(plan: bench.Plan, measured: dict[str, pd.DataFrame], strengths: pd
 
 def difference(unit: str, test: Tested) -> str:
     """Such as "+0.006 [-0.003, +0.015] tau"."""
-    return f"{interval(test.mean, FORMS[unit])} {unit}"
+    return f"{estimate.interval(test.mean, FORMS[unit])} {unit}"
 
 
 def readings(plan: bench.Plan, strengths: pd.DataFrame) -> str | None:
@@ -141,7 +141,7 @@ def readings(plan: bench.Plan, strengths: pd.DataFrame) -> str | None:
             verdict = f"**{'better' if _better(test) else 'worse'} than that default**"
         beside = f"{each[DEFAULT][difference.index].mean():+.3f}"
         head = [f"`{name}` {plan.variants[name].label}", str(len(each[name])), _interval(each[name]), beside]
-        rows.append([*head, interval(test.mean, FORMS["tau"]), *test.numbers, verdict])
+        rows.append([*head, estimate.interval(test.mean, FORMS["tau"]), *test.numbers, verdict])
     columns = ("Reading", "n", "tau of I at the prunes", "that of `eoinas`, same seeds", "Difference", "p", "p, corrected", "")
     return f"{table.grid(columns, rows)}\n{_default(each, tests)}"
 
@@ -187,13 +187,7 @@ def _default(each: dict[str, pd.Series], tests: dict[str, Tested]) -> str:
 
 
 def _interval(values: pd.Series) -> str:
-    return interval(strength.over_searches(values.to_numpy()), FORMS["tau"])
-
-
-def interval(mean: strength.Mean, form: str = "+.2f") -> str:
-    """Such as "+0.12 [+0.05, +0.20]"."""
-    value = format(mean.value, form)
-    return value if mean.low is None else f"{value} [{mean.low:{form}}, {mean.high:{form}}]"
+    return estimate.interval(strength.over_searches(values.to_numpy()), FORMS["tau"])
 
 
 def parts(plan: bench.Plan, measured: dict[str, pd.DataFrame], strengths: pd.DataFrame, below: str) -> Iterator[str]:

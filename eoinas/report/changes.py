@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from eoinas import plan as plans
 from eoinas.metrics.strength import Mean
-from eoinas.report import bench_questions, estimate, load, table, welch
+from eoinas.report import estimate, load, table, welch
 
 ACCURACY, ERROR = "convergence", "test error"
 
@@ -48,7 +48,7 @@ class Change(NamedTuple):
         values = f"with {self.after:.2f} %, without {self.before:.2f} %"
         if self.one == plans.RANDOM:
             values = f"{self.after:.2f} %, random cells {self.before:.2f} %"
-        return f"**{self.what}**: {values}; {bench_questions.interval(self.difference)} points: {self.verdict}."
+        return f"**{self.what}**: {values}; {estimate.interval(self.difference)} points: {self.verdict}."
 
     @property
     def record(self) -> dict:

@@ -6,8 +6,14 @@ from collections.abc import Sequence
 from eoinas.metrics.strength import Mean
 from eoinas.report import welch
 
-LEVEL, POWER = 0.05, 0.8
+LEVEL, POWER = welch.LEVEL, 0.8
 POINTS = 200  # of an integral, each way
+
+
+def interval(mean: Mean, form: str = "+.2f") -> str:
+    """Such as "+0.12 [+0.05, +0.20]"."""
+    value = format(mean.value, form)
+    return value if mean.low is None else f"{value} [{mean.low:{form}}, {mean.high:{form}}]"
 
 
 def paired(differences: Sequence[Sequence[float]]) -> list[float | None]:

@@ -12,13 +12,13 @@ from eoinas.data.cityscapes_labels import COLOURS, EVALUATED, IGNORE, TO_TRAIN
 from eoinas.errors import InputError
 from eoinas.report import load_transfer, plot, table
 from eoinas.report.scale import announce
+from eoinas.report.table_5 import INITS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 ROWS = 4
 WIDTH = 3.9  # of a picture, in inches
-TITLES = {"scratch": " ‡, from scratch", "pretrained": ", pretrained"}
 
 
 def fig_11(scale: str, path: Path | str) -> None:
@@ -36,7 +36,7 @@ def fig_11(scale: str, path: Path | str) -> None:
     settings = params.read_settings(cityscapes.CityscapesDataParams, scale, "cityscapes_data")
     scenes = cityscapes.load(f"data/prepared/{scale}/cityscapes", settings)
     chosen = spread(scenes.split("val"), ROWS)
-    titles = ["image", "ground truth", *(table.name(plan, about) + TITLES[init] for init in load_transfer.INITS)]
+    titles = ["image", "ground truth", *(table.name(plan, about) + INITS[init] for init in load_transfer.INITS)]
     rows = [_row(scale, entry, scenes.root, pair) for pair in chosen]
     tall = [WIDTH * row[0].shape[0] / row[0].shape[1] for row in rows]
     figure = Figure(figsize=(WIDTH * len(titles), sum(tall) + 0.06 * len(tall) + 1.4), layout="constrained")

@@ -12,6 +12,7 @@ from eoinas.report.scale import announce
 
 SHOWN = ("gdas", "baseline", "sss", "eoinas", "percent")  # of those that there are; where none is, the first variants
 LINES = 4
+COLOURS = {"eoinas": "#1f6fb4", "percent": "#c20a29"}  # as I in the figure of tau
 
 
 def fig_bench_curve(scale: str, path: Path | str) -> None:
@@ -37,6 +38,7 @@ def fig_bench_curve(scale: str, path: Path | str) -> None:
         epochs, n = list(means), len(plan.variants[name].searches)
         over = {"linestyle": "--", "zorder": 3} if name == plan.masked else {}
         label = f"{plan.variants[name].label} (n {n})"
+        colour = COLOURS.get(name, colour)
         axes.plot(epochs, [mean.value for mean in means.values()], color=colour, label=label, **over)
         low, high = np.array([(mean.low, mean.high) for mean in means.values()], np.float64).T  # None becomes NaN
         axes.fill_between(epochs, low, high, color=colour, alpha=0.2, linewidth=0)

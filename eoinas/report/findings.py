@@ -18,7 +18,7 @@ from eoinas.report import (
     reference,
     table,
 )
-from eoinas.report.bench_questions import interval
+from eoinas.report.estimate import interval
 from eoinas.report.scale import announce, is_paper, opening
 
 SPREAD = 4  # searches of a variant that say how much they scatter

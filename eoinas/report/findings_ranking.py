@@ -9,10 +9,10 @@ from eoinas import bench
 from eoinas.data import nasbench201
 from eoinas.metrics import strength
 from eoinas.report import bench_questions, bench_read, table
-from eoinas.report.bench_questions import interval
+from eoinas.report.estimate import interval
 
 OWN_MEASURE = ("beta", "I", "I_percent")  # whose tau by the paper's own measure is printed
-NOW = "percent"  # the variant that is today's default
+NOW = bench_questions.PERCENT  # the variant that is today's default
 
 
 class Ranking(NamedTuple):

@@ -6,7 +6,7 @@ from pathlib import Path
 from eoinas import plan as plans
 from eoinas.data.cityscapes_labels import CLASSES
 from eoinas.report import estimate, load, load_transfer, table
-from eoinas.report.bench_questions import interval
+from eoinas.report.estimate import interval
 
 
 def lines(scale: str, plan: plans.Plan) -> Iterator[str]:

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
 # By a variant's position in params.yaml. Chosen to lie apart also for eyes without red or green cones, and from RANDOM.
 COLOURS = ("#7f7f7f", "#d9822b", "#1f6fb4", "#5c0a0a", "#17b8dc", "#c20a29", "#101040", "#5a6bff", "#f7b6d2", "#0f4f4a")
-# Colour is not all that tells more than three lines apart.
-DASHES = ("-", "-", "-", (0, (6, 2)), (0, (2, 1.2)), (0, (7, 2, 1.5, 2)), (0, (4, 1, 1, 1, 1, 1)), (0, (9, 3)))
+# Colour is not all that tells lines apart.
+DASHES = ("-", (0, (6, 2)), "-", (0, (3, 1.5)), (0, (1.5, 1)), (0, (7, 2, 1.5, 2)), (0, (4, 1, 1, 1, 1, 1)), (0, (9, 3)))
 RANDOM = "#2ca25f"
 GIVEN = "#8856a7"  # a genotype from a file
 DPI = 150

@@ -50,7 +50,7 @@ def table_1(scale: str) -> table.Table:
         ]
     )
     records = [*(_quoted_record(plan, row) for row in reference.TABLE_1), *(_record(scale, plan, n) for n in networks)]
-    return table.Table(markdown, table.csv_text(records), _metrics(plan, networks))
+    return table.Table(markdown, table.csv_text(records, _columns(plan)), _metrics(plan, networks))
 
 
 def _networks(scale: str, plan: plans.Plan) -> list[_Network]:
@@ -98,13 +98,12 @@ def _quoted_record(plan: plans.Plan, row: reference.Cifar) -> dict:
     given = {"gpus": row.gpus, "days": row.days, "params_million": row.params, **errors}
     values = {key: None if value == reference.NONE else value for key, value in given.items()}
     head = {"source": "quoted", "type": row.kind, "architecture": row.architecture, "method": row.method}
-    return {**_blank(plan), **head, **values}
+    return {**head, **values}
 
 
 def _record(scale: str, plan: plans.Plan, network: _Network) -> dict:
     size = _size(plan, network)
     record = {
-        **_blank(plan),
         "source": "measured",
         "scale": scale,
         "type": "NAS",
@@ -122,10 +121,10 @@ def _record(scale: str, plan: plans.Plan, network: _Network) -> dict:
     return record
 
 
-def _blank(plan: plans.Plan) -> dict:
+def _columns(plan: plans.Plan) -> list[str]:
     head = ("source", "scale", "entry", "type", "architecture", "method", "gpus", "days", "device")
     errors = [f"{data}_{field}" for data in plan.datasets for field in ("error", "sd", "n", "images")]
-    return dict.fromkeys([*head, "params_million", "madds_million", *errors])
+    return [*head, "params_million", "madds_million", *errors]
 
 
 def _metrics(plan: plans.Plan, networks: list[_Network]) -> dict:

@@ -9,6 +9,10 @@ COLUMNS = (
     *("Source", "Type", "Architecture", "GPUs", "Days (search)", "Params (million)", "MAdds (million)"),
     *("Top-1 error (%)", "Top-5 error (%)", "Search method"),
 )
+CSV = (
+    *("source", "scale", "entry", "type", "architecture", "method", "gpus", "days", "device"),
+    *("params_million", "madds_million", "top1_error", "top5_error", "n", "images"),
+)
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,7 @@ def table_2(scale: str) -> table.Table:
         ]
     )
     records = [_quoted_record(row) for row in reference.TABLE_2] + [_record(scale, plan, n) for n in networks]
-    return table.Table(markdown, table.csv_text(records), {"imagenet": {n.key: _metrics(n) for n in networks}})
+    return table.Table(markdown, table.csv_text(records, CSV), {"imagenet": {n.key: _metrics(n) for n in networks}})
 
 
 def _network(scale: str, key: str, entry: plans.Entry) -> _Network:
@@ -87,12 +91,11 @@ def _quoted_record(row: reference.ImageNet) -> dict:
     }
     values = {key: None if value == reference.NONE else value for key, value in given.items()}
     head = {"source": "quoted", "type": row.kind, "architecture": row.architecture, "method": row.method}
-    return {**_blank(), **head, **values}
+    return {**head, **values}
 
 
 def _record(scale: str, plan: plans.Plan, network: _Network) -> dict:
     record = {
-        **_blank(),
         "source": "measured",
         "scale": scale,
         "type": "NAS",
@@ -109,11 +112,6 @@ def _record(scale: str, plan: plans.Plan, network: _Network) -> dict:
     if network.cost is not None:
         record |= {"days": f"{network.cost.days:.2f}", "device": network.cost.device}
     return record
-
-
-def _blank() -> dict:
-    head = ["source", "scale", "entry", "type", "architecture", "method", "gpus", "days", "device"]
-    return dict.fromkeys([*head, "params_million", "madds_million", "top1_error", "top5_error", "n", "images"])
 
 
 def _metrics(network: _Network) -> dict:

@@ -14,6 +14,10 @@ RANDOM_SELECTED = {  # by how the cells of searches are selected (A12)
     "retrain": "the best by a short training of each, as the cells of searches",
 }
 COLUMNS = ("Source", "Architecture", "SSS", "OII", "Days (search)", "Params (million)", "Error (%)")
+CSV = (
+    *("source", "part", "scale", "entry", "seed", "cutout", "architecture", "sss", "oii", "days", "device"),
+    *("params_million", "error", "sd", "n", "images"),
+)
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,7 @@ def table_3(scale: str) -> table.Table:
     records += [_record(scale, plan, key, network) for key, network in networks.items()]
     sizes = {key: table.error_metrics(network.runs, network.size) for key, network in networks.items()}
     metrics = {plan.searched_on: sizes, "welch": welch.metrics(tests), **second.metrics}
-    return table.Table(markdown, table.csv_text(records + second.records), metrics)
+    return table.Table(markdown, table.csv_text(records + second.records, CSV), metrics)
 
 
 def _network(scale: str, data: str, key: str, entry: plans.Entry) -> _Network:
@@ -103,18 +107,13 @@ def _row(scale: str, plan: plans.Plan, key: str, network: _Network) -> list[str]
 def _quoted_record(row: reference.Ablation) -> dict:
     values = {"days": row.days, "params_million": row.params, "error": row.error}
     head = {"source": "quoted", "part": "selected cell", "architecture": row.architecture, "sss": row.sss, "oii": row.oii}
-    return {**_blank(), **head, **values}
+    return {**head, **values}
 
 
 def _record(scale: str, plan: plans.Plan, key: str, network: _Network) -> dict:
     cost, runs, (sss, oii) = network.cost, network.runs, table.parts(plan, network.entry.genotype)
     head = {"source": "measured", "part": "selected cell", "scale": scale, "entry": key, "cutout": network.entry.cutout}
-    record = {**_blank(), **head, "architecture": table.name(plan, network.entry), "sss": sss, "oii": oii}
+    record = {**head, "architecture": table.name(plan, network.entry), "sss": sss, "oii": oii}
     if cost is not None:
         record |= {"days": f"{cost.days:.2f}", "device": cost.device}
     return record | {"params_million": network.size.params / 1e6, **table.error_record(runs), "images": runs.data}
-
-
-def _blank() -> dict:
-    columns = ("source", "part", "scale", "entry", "seed", "cutout", "architecture", "sss", "oii", "days", "device")
-    return dict.fromkeys([*columns, "params_million", "error", "sd", "n", "images"])

@@ -6,6 +6,7 @@ from eoinas.report import load_transfer, reference, table
 from eoinas.report.scale import is_paper, opening
 
 COLUMNS = ("Source", "Method", *reference.CITYSCAPES_CLASSES, "mIoU", "Images")
+CSV = ("source", "scale", "entry", "init", "method", *CLASSES, "miou", "split", "images", "count", "iterations")
 FROM_SCRATCH = " ‡"  # as the paper marks it
 INITS = {"scratch": f"{FROM_SCRATCH}, from scratch", "pretrained": ", pretrained"}
 
@@ -50,7 +51,7 @@ def table_5(scale: str) -> table.Table:
     metrics: dict = {}
     for (key, init), (_, result) in found.items():
         metrics.setdefault(key, {})[init] = {"miou": round(result.miou, 4), "images": result.images}
-    return table.Table(markdown, table.csv_text(records), {"cityscapes": metrics})
+    return table.Table(markdown, table.csv_text(records, CSV), {"cityscapes": metrics})
 
 
 def _foreign(results: list[load_transfer.Segmented]) -> list[str]:
@@ -86,16 +87,11 @@ def _cells(scale: str, plan: plans.Plan, entry: plans.Entry, key: str, init: str
 
 def _quoted_record(row: reference.Cityscapes) -> dict:
     iou = dict(zip(CLASSES, row.iou, strict=True))
-    return {**_blank(), "source": "quoted", "method": row.method, **iou, "miou": row.miou}
+    return {"source": "quoted", "method": row.method, **iou, "miou": row.miou}
 
 
 def _record(scale: str, plan: plans.Plan, entry: plans.Entry, key: str, init: str, result: load_transfer.Segmented) -> dict:
     head = {"source": "measured", "scale": scale, "entry": key, "init": init, "method": _method(plan, entry, init)}
     iou = {name: None if result.iou[name] is None else f"{result.iou[name]:.2f}" for name in CLASSES}
     images = {"split": "val", "images": result.data, "count": result.images, "iterations": result.iterations}
-    return {**_blank(), **head, **iou, "miou": f"{result.miou:.2f}", **images}
-
-
-def _blank() -> dict:
-    head = ["source", "scale", "entry", "init", "method"]
-    return dict.fromkeys([*head, *CLASSES, "miou", "split", "images", "count", "iterations"])
+    return {**head, **iou, "miou": f"{result.miou:.2f}", **images}

@@ -8,7 +8,7 @@ import pandas as pd
 from eoinas import bench
 from eoinas.data import nasbench201
 from eoinas.metrics import strength
-from eoinas.report import bench_questions, bench_read, load, table, welch
+from eoinas.report import bench_questions, bench_read, estimate, load, table, welch
 from eoinas.report.bench_reference import PUBLISHED
 from eoinas.report.reference import NONE
 from eoinas.report.scale import announce, is_paper
@@ -172,7 +172,7 @@ def _tests(plan: bench.Plan, tests: dict[str, bench_questions.Tested]) -> str:
     for name, test in tests.items():
         found = "**better**" if test.mean.value > 0 else "**worse**"
         verdict = found if test.significant else test.unless("no significant difference")
-        numbers = [bench_questions.interval(test.mean), *test.numbers]
+        numbers = [estimate.interval(test.mean), *test.numbers]
         rows.append([f"`{name}` {label(plan, name)}", str(test.n), *numbers, verdict])
     return table.grid(("Variant", "n", "Difference (points)", "p", "p, corrected", "Verdict"), rows)
 
@@ -186,8 +186,8 @@ def _rankings(ranks: list[dict]) -> str:
         rows.append(
             [
                 words,
-                *(bench_questions.interval(row["tau"], ".2f") for row in own),
-                *(bench_questions.interval(row["regret"], ".2f") for row in own),
+                *(estimate.interval(row["tau"], ".2f") for row in own),
+                *(estimate.interval(row["regret"], ".2f") for row in own),
             ]
         )
     return table.grid(columns, rows)
