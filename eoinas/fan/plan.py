@@ -50,6 +50,6 @@ def longest_path(needs: graph.Needs, seconds: Mapping[str, float]) -> list[str]:
     urgency, path = graph.urgency(needs, seconds), []
     waiting = {stage for stage, before in needs.items() if not before}
     while waiting:
-        path.append(max(waiting, key=urgency.__getitem__))
+        path.append(max(sorted(waiting), key=urgency.__getitem__))
         waiting = {stage for stage, before in needs.items() if path[-1] in before}
     return path
